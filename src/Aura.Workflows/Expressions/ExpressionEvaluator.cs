@@ -1,0 +1,80 @@
+using System.Text.Json;
+
+namespace Aura.Workflows.Expressions;
+
+/// <summary>An input whose expression could not be evaluated. The inner exception holds the cause.</summary>
+public sealed class InputEvaluationException(string inputName, Exception inner)
+    : Exception($"Failed to evaluate activity input '{inputName}': {inner.Message}", inner);
+
+/// <summary>Evaluates the expression types that definitions may hold: Literal, Object, Variable, Input.</summary>
+internal static class ExpressionEvaluator
+{
+    /// <returns>The value converted to <paramref name="target"/>.</returns>
+    /// <exception cref="NotSupportedException">This host has no such expression type. (Elsa yields null here, which hides the mistake.)</exception>
+    public static object? Evaluate(Expression? expression, Type target, ActivityExecutionContext context)
+    {
+        if (expression is null)
+            return null;
+        var value = expression.Type switch
+        {
+            "Literal" => WorkflowJson.ToPlain(expression.Value),
+            "Object" or "Json" => FromObject(expression.Value, target),
+            "Variable" => FromVariable(expression.Value, context),
+            "Input" => FromInput(expression.Value, context),
+            _ => throw new NotSupportedException(
+                $"The expression type '{expression.Type}' is not available on this host. Available: Literal, Object, Variable, Input."),
+        };
+        return ObjectConverter.ConvertTo(value, target);
+    }
+
+    private static object? FromObject(JsonElement value, Type target)
+    {
+        if (value.ValueKind != JsonValueKind.String)
+            return WorkflowJson.ToPlain(value);
+        var text = value.GetString()!;
+        if (target == typeof(string))
+            return text;
+        return string.IsNullOrWhiteSpace(text) ? null : WorkflowJson.ToPlain(JsonSerializer.Deserialize<JsonElement>(text));
+    }
+
+    private static object? FromVariable(JsonElement value, ActivityExecutionContext context)
+    {
+        var (id, name) = Reference(value);
+        var slot = context.FindVariable(id, name)
+            ?? throw new InvalidOperationException($"No variable '{name ?? id}' is in scope of activity '{context.Activity.Id}'.");
+        return slot.Value;
+    }
+
+    private static object? FromInput(JsonElement value, ActivityExecutionContext context)
+    {
+        var (_, name) = Reference(value);
+        return name is not null && context.WorkflowInput.TryGetValue(name, out var input) ? input : null;
+    }
+
+    /// <summary>Studio writes the whole variable, as an object or as a JSON string of it; a bare name is taken too.</summary>
+    private static (string? Id, string? Name) Reference(JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.String)
+        {
+            var text = value.GetString()!;
+            if (!text.AsSpan().TrimStart().StartsWith("{"))
+                return (text, text);
+            value = JsonSerializer.Deserialize<JsonElement>(text);
+        }
+
+        if (value.ValueKind != JsonValueKind.Object)
+            throw new InvalidOperationException("The expression names no variable or input.");
+        return (Member(value, "id"), Member(value, "name"));
+    }
+
+    private static string? Member(JsonElement value, string name)
+    {
+        foreach (var property in value.EnumerateObject())
+        {
+            if (property.Name.Equals(name, StringComparison.OrdinalIgnoreCase) && property.Value.ValueKind == JsonValueKind.String)
+                return property.Value.GetString();
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,144 @@
+using Aura.Workflows.Storage;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Aura.Workflows.Runtime;
+
+/// <summary>The id under which this process holds leases.</summary>
+public sealed class HostIdentity(IOptions<WorkflowsOptions> options)
+{
+    public string Id { get; } = $"{options?.Value.HostName}-{WorkflowExecutionContext.NewId()[..8]}";
+}
+
+/// <summary>
+/// Keeps this host's row in <c>wf.hosts</c> with a session advisory lock on its number, and frees the leases of hosts whose
+/// lock is free: their process is gone, so nobody has to wait for its leases to run out. The fence keeps this safe
+/// also when such a host was only cut off.
+/// </summary>
+internal sealed partial class HostLiveness(
+    NpgsqlDataSource dataSource, HostIdentity host, Pulse pulse, IOptions<WorkflowsOptions> options, ILogger<HostLiveness> logger) : ILoop, IAsyncDisposable
+{
+    private const int LockClass = 987_654_302;
+    private NpgsqlConnection? _held;
+
+    public string Name => "host-liveness";
+
+    public TimeSpan Interval => TimeSpan.FromSeconds(1);
+
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        await HoldAsync(cancellationToken);
+        await dataSource.ExecuteAsync("UPDATE wf.hosts SET seen_at = now() WHERE id = $1", [host.Id], cancellationToken);
+        var others = await dataSource.QueryAsync(
+            "SELECT id, number FROM wf.hosts WHERE id <> $1", [host.Id], r => (Id: r.GetString(0), Number: r.GetInt32(1)), cancellationToken);
+        foreach (var other in others)
+            await ReapAsync(other.Id, other.Number, cancellationToken);
+        return 0;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_held is not { } held)
+            return;
+        try
+        {
+            await using var command = new NpgsqlCommand("DELETE FROM wf.hosts WHERE id = $1", held);
+            command.Parameters.Add(new() { Value = host.Id });
+            await command.ExecuteNonQueryAsync();
+        }
+        catch (NpgsqlException)
+        {
+            // The database is gone before us: the next host that starts finds the row and its free lock.
+        }
+
+        await held.DisposeAsync();
+    }
+
+    private async Task HoldAsync(CancellationToken cancellationToken)
+    {
+        if (_held is { State: System.Data.ConnectionState.Open })
+        {
+            // A query notices a dead connection; the state alone does not.
+            await using var ping = new NpgsqlCommand("SELECT 1", _held);
+            try
+            {
+                await ping.ExecuteScalarAsync(cancellationToken);
+                return;
+            }
+            catch (NpgsqlException)
+            {
+                await _held.DisposeAsync();
+                _held = null;
+            }
+        }
+
+        var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        // Row and lock become visible together: no one may see the row before the lock is held.
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var command = new NpgsqlCommand("""
+            WITH mine AS (
+                INSERT INTO wf.hosts (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now() RETURNING number)
+            SELECT pg_advisory_lock($3, number) FROM mine
+            """, connection, transaction);
+        command.Parameters.Add(new() { Value = host.Id });
+        command.Parameters.Add(new() { Value = options.Value.HostName });
+        command.Parameters.Add(new() { Value = LockClass });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        _held = connection;
+    }
+
+    private async Task ReapAsync(string id, int number, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var tryLock = new NpgsqlCommand("SELECT pg_try_advisory_xact_lock($1, $2)", connection, transaction);
+        tryLock.Parameters.Add(new() { Value = LockClass });
+        tryLock.Parameters.Add(new() { Value = number });
+        if (await tryLock.ExecuteScalarAsync(cancellationToken) is not true)
+            return;
+        await using var batch = new NpgsqlBatch(connection, transaction)
+        {
+            BatchCommands =
+            {
+                Sql.Batch("UPDATE wf.instances SET owner = NULL, lease_until = NULL WHERE owner = $1", id),
+                Sql.Batch("UPDATE wf.tasks SET owner = NULL, lease_until = NULL, last_error = 'The process that worked on it is gone.' WHERE owner = $1", id),
+                Sql.Batch("DELETE FROM wf.hosts WHERE id = $1", id),
+                WorkflowClient.Wake(),
+            },
+        };
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        LogReaped(logger, id);
+        pulse.Beat();
+    }
+
+    [LoggerMessage(1110, LogLevel.Warning, "Host {Host} is gone; its leases are free again.")]
+    private static partial void LogReaped(ILogger logger, string host);
+}
+
+/// <summary>Turns other hosts' notifications into pulses.</summary>
+internal sealed class WakeListener(NpgsqlDataSource dataSource, Pulse pulse) : ILoop
+{
+    public string Name => "wake-listener";
+
+    public TimeSpan Interval => TimeSpan.FromSeconds(1);
+
+    public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        connection.Notification += (_, _) => pulse.Beat();
+        await using (var listen = new NpgsqlCommand("LISTEN wf", connection))
+            await listen.ExecuteNonQueryAsync(cancellationToken);
+        pulse.Beat();
+        while (await connection.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken) || connection.State == System.Data.ConnectionState.Open)
+        {
+            // Returning now and then lets the runner see that this loop is alive.
+            if (cancellationToken.IsCancellationRequested)
+                break;
+        }
+
+        return 0;
+    }
+}
