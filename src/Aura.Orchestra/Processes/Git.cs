@@ -19,6 +19,9 @@ public sealed class Git(ProcessRunner processes)
         ["GIT_DIR"] = null,
         ["GIT_WORK_TREE"] = null,
         ["GIT_INDEX_FILE"] = null,
+        ["GIT_OBJECT_DIRECTORY"] = null,
+        ["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = null,
+        ["GIT_OPTIONAL_LOCKS"] = "0",
     };
 
     /// <summary>Runs git and returns its result whatever the exit code is.</summary>

@@ -24,6 +24,12 @@ public sealed record ProcessSpec
 
     /// <summary>Bytes kept of each stream; the rest is read and thrown away, so a flood can neither block nor fill memory.</summary>
     public int MaxOutputBytes { get; init; } = 1 << 20;
+
+    /// <summary>When the two streams together pass this many bytes the whole process tree is killed.</summary>
+    public long MaxTotalOutputBytes { get; init; } = long.MaxValue;
+
+    /// <summary>Called with each piece of either stream as it arrives (from two threads at most), for live display.</summary>
+    public Action<ReadOnlyMemory<byte>>? OnOutput { get; init; }
 }
 
 /// <param name="ExitCode">The child's exit code; 128 + signal when a signal ended it.</param>
@@ -31,7 +37,13 @@ public sealed record ProcessSpec
 public sealed record ProcessResult(
     int ExitCode, string StandardOutput, string StandardError, bool TimedOut, bool OutputTruncated, TimeSpan Duration)
 {
-    public bool Succeeded => ExitCode == 0 && !TimedOut;
+    public bool Succeeded => ExitCode == 0 && !TimedOut && !Flooded;
+
+    /// <summary>True when the tree was killed because it wrote more than <see cref="ProcessSpec.MaxTotalOutputBytes"/>.</summary>
+    public bool Flooded { get; init; }
+
+    /// <summary>Standard output as it came, for output that need not be UTF-8.</summary>
+    public ReadOnlyMemory<byte> OutputBytes { get; init; }
 }
 
 /// <summary>
@@ -61,30 +73,45 @@ public sealed class ProcessRunner : IDisposable
         using var process = await StartAsync(spec, cancellationToken);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(spec.Timeout);
+        using var flood = CancellationTokenSource.CreateLinkedTokenSource(limit.Token);
 
-        var output = ReadBoundedAsync(process.StandardOutput.BaseStream, spec.MaxOutputBytes);
-        var error = ReadBoundedAsync(process.StandardError.BaseStream, spec.MaxOutputBytes);
+        var total = new OutputMeter(spec.MaxTotalOutputBytes, spec.OnOutput, flood);
+        var output = new BoundedOutput(spec.MaxOutputBytes, total);
+        var error = new BoundedOutput(spec.MaxOutputBytes, total);
+        var reading = Task.WhenAll(
+            output.ReadAsync(process.StandardOutput.BaseStream), error.ReadAsync(process.StandardError.BaseStream));
         var timedOut = false;
         try
         {
             if (spec.StandardInput is { } input)
-                await WriteInputAsync(process, input, limit.Token);
+                await WriteInputAsync(process, input, flood.Token);
             process.StandardInput.Close();
-            await process.WaitForExitAsync(limit.Token);
+            await process.WaitForExitAsync(flood.Token);
         }
         catch (OperationCanceledException)
         {
-            process.Kill(entireProcessTree: true);
+            Kill(process);
             await process.WaitForExitAsync(CancellationToken.None);
             cancellationToken.ThrowIfCancellationRequested();
-            timedOut = true;
+            timedOut = limit.IsCancellationRequested && !total.Exceeded;
         }
 
         // A grandchild that left the tree may hold the pipes open: take what has come and go on.
-        await Task.WhenAny(Task.WhenAll(output, error), Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None));
-        var (outText, outCut) = output.IsCompletedSuccessfully ? await output : ("", true);
-        var (errText, errCut) = error.IsCompletedSuccessfully ? await error : ("", true);
-        return new(process.ExitCode, outText, errText, timedOut, outCut || errCut, watch.Elapsed);
+        try
+        {
+            await reading.WaitAsync(TimeSpan.FromSeconds(2), CancellationToken.None);
+        }
+        catch (TimeoutException)
+        {
+            output.Abandon();
+            error.Abandon();
+        }
+
+        var bytes = output.Take();
+        return new(
+            process.ExitCode, Encoding.UTF8.GetString(bytes), Encoding.UTF8.GetString(error.Take()), timedOut,
+            output.Truncated || error.Truncated, watch.Elapsed)
+        { OutputBytes = bytes, Flooded = total.Exceeded };
     }
 
     public void Dispose() => _spawns.CompleteAdding();
@@ -122,11 +149,24 @@ public sealed class ProcessRunner : IDisposable
         return await started.Task;
     }
 
+    private static void Kill(Process process)
+    {
+        try
+        {
+            process.Kill(entireProcessTree: true);
+        }
+        catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception or AggregateException)
+        {
+            // It ended by itself in this moment, or a child of it did; the wait that follows finds out.
+        }
+    }
+
     private static async Task WriteInputAsync(Process process, string input, CancellationToken cancellationToken)
     {
         try
         {
-            await process.StandardInput.WriteAsync(input.AsMemory(), cancellationToken);
+            // Bytes, not the StreamWriter: its encoding follows the locale.
+            await process.StandardInput.BaseStream.WriteAsync(Encoding.UTF8.GetBytes(input), cancellationToken);
         }
         catch (IOException)
         {
@@ -134,19 +174,74 @@ public sealed class ProcessRunner : IDisposable
         }
     }
 
-    private static async Task<(string Text, bool Truncated)> ReadBoundedAsync(Stream stream, int limit)
+    private sealed class OutputMeter(long limit, Action<ReadOnlyMemory<byte>>? listener, CancellationTokenSource kill)
     {
-        using var kept = new MemoryStream();
-        var buffer = new byte[16 * 1024];
-        var truncated = false;
-        int read;
-        while ((read = await stream.ReadAsync(buffer)) > 0)
+        private long _bytes;
+
+        public bool Exceeded => Interlocked.Read(ref _bytes) > limit;
+
+        public void Add(ReadOnlyMemory<byte> piece)
         {
-            var room = (int)Math.Min(read, limit - kept.Length);
-            await kept.WriteAsync(buffer.AsMemory(0, room));
-            truncated |= room < read;
+            listener?.Invoke(piece);
+            if (Interlocked.Add(ref _bytes, piece.Length) <= limit)
+                return;
+            try
+            {
+                kill.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The run is over; there is nobody left to kill.
+            }
+        }
+    }
+
+    private sealed class BoundedOutput(int limit, OutputMeter meter)
+    {
+        private readonly MemoryStream _kept = new();
+        private readonly Lock _lock = new();
+
+        public bool Truncated { get; private set; }
+
+        public async Task ReadAsync(Stream stream)
+        {
+            var buffer = new byte[16 * 1024];
+            int read;
+            try
+            {
+                while ((read = await stream.ReadAsync(buffer)) > 0)
+                {
+                    Keep(buffer.AsSpan(0, read));
+                    meter.Add(buffer.AsMemory(0, read));
+                }
+            }
+            catch (Exception e) when (e is ObjectDisposedException or IOException)
+            {
+                // The pipe was closed on this side after the run: what came until then counts.
+                Abandon();
+            }
         }
 
-        return (Encoding.UTF8.GetString(kept.GetBuffer(), 0, (int)kept.Length), truncated);
+        private void Keep(ReadOnlySpan<byte> piece)
+        {
+            lock (_lock)
+            {
+                var room = (int)Math.Min(piece.Length, limit - _kept.Length);
+                _kept.Write(piece[..room]);
+                Truncated |= room < piece.Length;
+            }
+        }
+
+        public void Abandon()
+        {
+            lock (_lock)
+                Truncated = true;
+        }
+
+        public byte[] Take()
+        {
+            lock (_lock)
+                return _kept.ToArray();
+        }
     }
 }
