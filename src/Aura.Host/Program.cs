@@ -1,1 +1,3 @@
-Console.WriteLine("aura");
+using Aura.Host.Cli;
+
+return await AuraCli.RunAsync(args);

@@ -1,0 +1,88 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Aura.Orchestra.Events;
+using Aura.Orchestra.Storage;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Aura.Host.Api;
+
+/// <summary>What the organisation's API must know of its surroundings.</summary>
+public sealed class AuraApiOptions
+{
+    /// <summary>The Director's key; at least 16 characters.</summary>
+    public string DirectorKey { get; set; } = "";
+
+    /// <summary>A PRD's project is a folder in here.</summary>
+    public string ProjectsRoot { get; set; } = "real_projects";
+
+    /// <summary>Where jobs leave their <c>runlog.txt</c>.</summary>
+    public string SandboxBase { get; set; } = "sandboxes";
+
+    /// <summary>Larger bodies are refused with 413. Default 1 MiB.</summary>
+    public int MaxBodyBytes { get; set; } = 1 << 20;
+
+    /// <summary>At most this much of a run log's end is sent. Default 64 KiB.</summary>
+    public int RunLogTailBytes { get; set; } = 64 << 10;
+
+    /// <summary>How often a silent event stream shows that it is alive. Default 15 s.</summary>
+    public TimeSpan StreamHeartbeat { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The backends that a PRD may name.</summary>
+    public IReadOnlyList<string> Backends { get; set; } = ["scripted", "ollama", "openai", "gemini"];
+}
+
+/// <summary>The organisation's HTTP API.</summary>
+public static class AuraApi
+{
+    internal static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.General)
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        Encoder = StorableText.Options.Encoder,
+        Converters = { new JsonStringEnumConverter() },
+    };
+
+    /// <summary>Registers what the API needs. Besides it wants an <c>NpgsqlDataSource</c> and an <see cref="IWorkflowGateway"/>.</summary>
+    /// <exception cref="InvalidOperationException">The options are unusable; the message says which and why.</exception>
+    public static IServiceCollection AddAuraApi(this IServiceCollection services, Action<AuraApiOptions> configure)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentNullException.ThrowIfNull(configure);
+        var options = new AuraApiOptions();
+        configure(options);
+        if (options.DirectorKey.Length < 16)
+            throw new InvalidOperationException("The Director's key is shorter than 16 characters. Set DIRECTOR_API_KEY to a longer one.");
+        services.AddSingleton(options);
+        services.AddAuraRecords();
+        services.AddHostedService(s => s.GetRequiredService<EventSignal>());
+        services.TryAddSingleton<ApiMetrics>();
+        services.TryAddSingleton<MetricsCollector>();
+        services.AddProblemDetails();
+        services.AddExceptionHandler<ApiExceptionHandler>();
+        services.AddAuthentication(DirectorKeyHandler.Scheme)
+            .AddScheme<AuthenticationSchemeOptions, DirectorKeyHandler>(DirectorKeyHandler.Scheme, null);
+        services.AddAuthorization();
+        services.AddHealthChecks()
+            .AddCheck<DatabaseCheck>("database", timeout: TimeSpan.FromSeconds(5))
+            .AddCheck<MigrationsCheck>("migrations", timeout: TimeSpan.FromSeconds(5));
+        return services;
+    }
+
+    /// <summary>Maps every endpoint of the organisation, and makes every error a problem document.</summary>
+    public static WebApplication MapAuraApi(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        app.UseExceptionHandler();
+        app.UseStatusCodePages();
+        // Listens from now on: what was counted before the first scrape counts too.
+        app.Services.GetRequiredService<MetricsCollector>();
+        OperationsApi.MapOperations(app);
+        var api = app.MapGroup("").RequireAuthorization();
+        PrdsApi.MapPrds(api);
+        JobsApi.MapJobs(api);
+        EventsApi.MapEvents(api);
+        ArchiveApi.MapArchive(api);
+        ModelsApi.MapModels(api);
+        return app;
+    }
+}

@@ -1,0 +1,278 @@
+using System.Globalization;
+using System.Net;
+using System.Security.Cryptography;
+using Aura.Host.Roles;
+using Aura.Orchestra.Employees;
+using Aura.Orchestra.Validation;
+using Npgsql;
+
+namespace Aura.Host.Configuration;
+
+/// <summary>The settings cannot be used. Holds every problem, each with the variable's name and what to do.</summary>
+public sealed class InvalidOptionsException(IReadOnlyList<string> problems)
+    : Exception("The configuration cannot be used:\n" + string.Join('\n', problems.Select(p => "  - " + p)))
+{
+    public IReadOnlyList<string> Problems { get; } = problems;
+}
+
+/// <summary>All settings of a process, read once from the environment and the command line.</summary>
+public sealed record AuraOptions
+{
+    /// <summary>The folder that holds projects, workflows and run-time folders. <c>AURA_ROOT</c>, default the working directory.</summary>
+    public required string Root { get; init; }
+
+    /// <summary>Where the process keeps what it makes for itself. <c>AURA_STATE</c>, default <c>.aura</c>.</summary>
+    public required string State { get; init; }
+
+    public required string ProjectsDirectory { get; init; }
+    public required string WorkflowsDirectory { get; init; }
+    public required string SandboxBase { get; init; }
+    public required string SnapshotDirectory { get; init; }
+
+    /// <summary>A connection string; null means the embedded PostgreSQL.</summary>
+    public string? Database { get; init; }
+
+    /// <summary>The manager's port; 0 takes a free one.</summary>
+    public required int ManagerPort { get; init; }
+
+    /// <summary>The address the manager listens on. <c>AURA_LISTEN</c>, default loopback.</summary>
+    public required IPAddress ListenAddress { get; init; }
+
+    public required IReadOnlyList<Role> Roles { get; init; }
+
+    /// <summary>The backend of PRDs that name none.</summary>
+    public required string Backend { get; init; }
+
+    public required string DirectorKey { get; init; }
+    public string? OllamaHost { get; init; }
+    public string? OpenAiKey { get; init; }
+    public string? OpenAiBaseUrl { get; init; }
+    public string? GeminiKey { get; init; }
+
+    /// <summary>Model names by backend, the preferred first; empty for the backend's own choice.</summary>
+    public required IReadOnlyDictionary<string, IReadOnlyList<string>> Models { get; init; }
+
+    /// <summary>Looked into for employee scripts before a project's own.</summary>
+    public string? ScriptsDirectory { get; init; }
+
+    public required Isolation Isolation { get; init; }
+
+    /// <summary>The longest a test run in the jail may take.</summary>
+    public required TimeSpan ValidationTime { get; init; }
+
+    /// <summary>Tests of crash safety only; see <c>FaultPoints</c>.</summary>
+    public string? FaultPoint { get; init; }
+
+    public string DirectorKeyFile => Path.Combine(State, "director.key");
+
+    public string HostFile => Path.Combine(State, "host.json");
+
+    /// <summary>Reads everything and reports all problems together.</summary>
+    /// <param name="variable">Looks up an environment variable.</param>
+    /// <param name="given">Values of the command line, by variable name; they win.</param>
+    /// <exception cref="InvalidOptionsException">At least one setting cannot be used.</exception>
+    public static AuraOptions Load(Func<string, string?> variable, IReadOnlyDictionary<string, string?>? given = null)
+    {
+        ArgumentNullException.ThrowIfNull(variable);
+        var reader = new Reader(name => given?.GetValueOrDefault(name) ?? variable(name));
+        var root = reader.Folder("AURA_ROOT", Directory.GetCurrentDirectory(), Directory.GetCurrentDirectory());
+        var state = reader.Folder("AURA_STATE", root, ".aura");
+        var options = new AuraOptions
+        {
+            Root = root,
+            State = state,
+            ProjectsDirectory = reader.Folder("AURA_PROJECTS", root, "real_projects"),
+            WorkflowsDirectory = reader.Folder("AURA_WORKFLOWS", root, "workflows"),
+            SandboxBase = reader.Folder("SANDBOX_BASE", root, "sandboxes"),
+            SnapshotDirectory = reader.Folder("AURA_SNAPSHOTS", root, "snapshots"),
+            Database = reader.Database(),
+            ManagerPort = reader.Port("MANAGER_PORT", 8000),
+            ListenAddress = reader.IpAddress("AURA_LISTEN"),
+            Roles = reader.Roles(),
+            Backend = reader.OneOf("AURA_BACKEND", EmployeeBackends.Names, ScriptedEmployee.BackendName),
+            DirectorKey = reader.Secret("DIRECTOR_API_KEY") ?? "",
+            OllamaHost = reader.Text("OLLAMA_HOST"),
+            OpenAiKey = reader.Secret("OPENAI_API_KEY"),
+            OpenAiBaseUrl = reader.Address("OPENAI_BASE_URL"),
+            GeminiKey = reader.Secret("GEMINI_API_KEY"),
+            Models = new Dictionary<string, IReadOnlyList<string>>
+            {
+                [EmployeeBackends.Ollama] = reader.List("OLLAMA_MODEL"),
+                [EmployeeBackends.OpenAi] = reader.List("OPENAI_MODEL"),
+                [EmployeeBackends.Gemini] = reader.List("GEMINI_MODEL"),
+            },
+            ScriptsDirectory = reader.Text("AURA_SCRIPTS"),
+            Isolation = Enum.Parse<Isolation>(reader.OneOf("AURA_ISOLATION", ["bubblewrap", "none"], "bubblewrap"), ignoreCase: true),
+            ValidationTime = reader.Seconds("AURA_VALIDATION_SECONDS", 120),
+            FaultPoint = reader.Text("AURA_FAULT_POINT"),
+        };
+        _ = reader.Port("MCP_PORT", 9000);
+        _ = reader.Port("UI_PORT", 5173);
+        if (options.DirectorKey is { Length: > 0 and < 16 })
+            reader.Problem("DIRECTOR_API_KEY", "is shorter than 16 characters. Use a longer one, or unset it to have one made.");
+        if (reader.Problems.Count > 0)
+            throw new InvalidOptionsException(reader.Problems);
+        return options;
+    }
+
+    /// <summary>The Director's key: the one given, else the one of this state folder, made at the first start.</summary>
+    public AuraOptions WithDirectorKey()
+    {
+        if (DirectorKey.Length > 0)
+            return this;
+        Directory.CreateDirectory(State);
+        if (!File.Exists(DirectorKeyFile))
+        {
+            var made = DirectorKeyFile + "." + Guid.NewGuid().ToString("N");
+            using (var stream = new FileStream(made, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            }))
+            using (var writer = new StreamWriter(stream))
+            {
+                writer.Write("dk_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
+            }
+
+            // The first of two processes that start together wins; both read what stands there then.
+            try
+            {
+                File.Move(made, DirectorKeyFile, overwrite: false);
+            }
+            catch (IOException)
+            {
+                File.Delete(made);
+            }
+        }
+
+        return this with { DirectorKey = File.ReadAllText(DirectorKeyFile).Trim() };
+    }
+
+    private sealed class Reader(Func<string, string?> variable)
+    {
+        public List<string> Problems { get; } = [];
+
+        public void Problem(string name, string problem) => Problems.Add($"{name} {problem}");
+
+        public string? Text(string name) => variable(name) is { } text && !string.IsNullOrWhiteSpace(text) ? text.Trim() : null;
+
+        public IReadOnlyList<string> List(string name) =>
+            [.. (Text(name) ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+
+        public string Folder(string name, string root, string fallback) => Path.GetFullPath(Text(name) ?? fallback, root);
+
+        public string OneOf(string name, IReadOnlyList<string> values, string fallback)
+        {
+            var value = Text(name) ?? fallback;
+            if (values.Contains(value, StringComparer.OrdinalIgnoreCase))
+                return value.ToLowerInvariant();
+            Problem(name, $"is '{value}'; it must be one of {string.Join(", ", values)}.");
+            return fallback;
+        }
+
+        public int Port(string name, int fallback)
+        {
+            if (Text(name) is not { } text)
+                return fallback;
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port <= 65535)
+                return port;
+            Problem(name, $"is '{text}'; it must be a port from 0 (a free one) to 65535.");
+            return fallback;
+        }
+
+        public TimeSpan Seconds(string name, int fallback)
+        {
+            if (Text(name) is not { } text)
+                return TimeSpan.FromSeconds(fallback);
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and <= 86_400)
+                return TimeSpan.FromSeconds(seconds);
+            Problem(name, $"is '{text}'; it must be whole seconds from 1 to 86400.");
+            return TimeSpan.FromSeconds(fallback);
+        }
+
+        public IPAddress IpAddress(string name)
+        {
+            if (Text(name) is not { } text)
+                return IPAddress.Loopback;
+            if (IPAddress.TryParse(text, out var address))
+                return address;
+            Problem(name, $"is '{text}'; it must be an IP address, for example 127.0.0.1 or 0.0.0.0.");
+            return IPAddress.Loopback;
+        }
+
+        public string? Address(string name)
+        {
+            if (Text(name) is not { } text)
+                return null;
+            if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https"))
+                Problem(name, $"is '{text}'; it must be an http or https address.");
+            return text;
+        }
+
+        /// <summary>A secret from the variable or from the file that NAME_FILE names.</summary>
+        public string? Secret(string name)
+        {
+            if (Text(name) is { } value)
+                return value;
+            if (Text(name + "_FILE") is not { } file)
+                return null;
+            try
+            {
+                var text = File.ReadAllText(file).Trim();
+                if (text.Length > 0)
+                    return text;
+                Problem(name + "_FILE", $"names '{file}', which is empty.");
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Problem(name + "_FILE", $"names '{file}', which cannot be read: {e.Message}");
+            }
+
+            return null;
+        }
+
+        public string? Database()
+        {
+            if (Text("AURA_DATABASE") is { } given)
+            {
+                try
+                {
+                    return new NpgsqlConnectionStringBuilder(given).ConnectionString;
+                }
+                catch (ArgumentException e)
+                {
+                    Problem("AURA_DATABASE", $"is no connection string ({e.Message}). Example: Host=127.0.0.1;Port=5432;Database=aiorg;Username=aiorg;Password=…");
+                    return null;
+                }
+            }
+
+            if (Text("POSTGRES_HOST") is not { } host)
+                return null;
+            return new NpgsqlConnectionStringBuilder
+            {
+                Host = host,
+                Port = Port("POSTGRES_PORT", 5432),
+                Database = Text("POSTGRES_DB") ?? "aiorg",
+                Username = Text("POSTGRES_USER") ?? "aiorg",
+                Password = Secret("POSTGRES_PASSWORD"),
+            }.ConnectionString;
+        }
+
+        public IReadOnlyList<Role> Roles()
+        {
+            var roles = new List<Role>();
+            foreach (var name in (Text("AURA_ROLES") ?? "all").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+            {
+                if (name.Equals("all", StringComparison.OrdinalIgnoreCase))
+                    roles.AddRange(RoleTable.All);
+                else if (RoleTable.Find(name) is { } role)
+                    roles.Add(role);
+                else
+                    Problem("AURA_ROLES", $"names '{name}'; known are all, {string.Join(", ", RoleTable.All.Select(r => r.Name))}.");
+            }
+
+            return [.. roles.Distinct()];
+        }
+    }
+}

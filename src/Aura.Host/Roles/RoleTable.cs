@@ -1,0 +1,23 @@
+using Aura.Workflows.Runtime;
+
+namespace Aura.Host.Roles;
+
+/// <summary>What a process with this role does.</summary>
+/// <param name="ServesHttp">Whether it serves the manager's HTTP API.</param>
+/// <param name="RunsWorkflows">Whether it runs bursts of workflows.</param>
+/// <param name="Queues">The task queues it works on, and how many tasks of each at a time.</param>
+public sealed record Role(string Name, string Description, bool ServesHttp, bool RunsWorkflows, IReadOnlyList<TaskQueue> Queues);
+
+/// <summary>The roles. Nobody asks for a role elsewhere: a process is the sum of its lines here.</summary>
+public static class RoleTable
+{
+    public static IReadOnlyList<Role> All { get; } =
+    [
+        new("manager", "HTTP API for Directors and workers.", true, false, []),
+        new("engine", "Runs workflows, plans, opens sandboxes, integrates and merges.", false, true, [new("default", 4), new("integrator", 1)]),
+        new("worker", "Lets employees work on jobs.", false, false, [new("employee:*", 3)]),
+        new("validator", "Proves results in the jail.", false, false, [new("validator", 2)]),
+    ];
+
+    public static Role? Find(string name) => All.FirstOrDefault(r => r.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
+}

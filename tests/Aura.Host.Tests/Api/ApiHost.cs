@@ -1,0 +1,145 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Aura.Host.Api;
+using Aura.Testing;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Aura.Host.Tests.Api;
+
+/// <summary>The API on a real Kestrel and a real database; only the engine is replaced by a table that keeps what it was told.</summary>
+public sealed class ApiHost : IAsyncLifetime
+{
+    public const string Key = "a-director-key-for-tests";
+    private readonly TestDatabase _database = new();
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-api-");
+    private WebApplication? _app;
+
+    public NpgsqlDataSource Db => _database.DataSource;
+
+    public string SandboxBase => Path.Combine(_folder.FullName, "sandboxes");
+
+    public HttpClient Client { get; private set; } = new();
+
+    public IHost App => _app!;
+
+    public static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        await _database.InitializeAsync();
+        await ExecuteAsync("CREATE TABLE workflow_calls (id bigint GENERATED ALWAYS AS IDENTITY, kind text, name text, payload jsonb)");
+        _folder.CreateSubdirectory("projects/demo");
+        _app = await StartAsync(_database.ConnectionString);
+        Client = ClientOf(_app);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        if (_app is not null)
+            await _app.DisposeAsync();
+        await _database.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+
+    public async Task<WebApplication> StartAsync(string connectionString)
+    {
+        var builder = WebApplication.CreateBuilder();
+        builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0));
+        builder.Logging.ClearProviders();
+        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
+        builder.Services.AddSingleton<IWorkflowGateway, RecordingWorkflows>();
+        builder.Services.AddAuraApi(o =>
+        {
+            o.DirectorKey = Key;
+            o.ProjectsRoot = Path.Combine(_folder.FullName, "projects");
+            o.SandboxBase = SandboxBase;
+            o.StreamHeartbeat = TimeSpan.FromMilliseconds(200);
+        });
+        var app = builder.Build();
+        app.MapAuraApi();
+        app.MapGet("/broken", string () => throw new InvalidOperationException("a secret in a message"));
+        await app.StartAsync(Cancel);
+        return app;
+    }
+
+    public static HttpClient ClientOf(WebApplication app, string? key = Key)
+    {
+        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        var client = new HttpClient { BaseAddress = new(address) };
+        if (key is not null)
+            client.DefaultRequestHeaders.Authorization = new("Bearer", key);
+        return client;
+    }
+
+    public HttpClient Anonymous() => ClientOf(_app!, key: null);
+
+    public async Task<(HttpResponseMessage Response, JsonElement Body)> PostAsync(string path, string json, string? idempotencyKey = null)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, path)
+        {
+            Content = new StringContent(json, Encoding.UTF8, new MediaTypeHeaderValue("application/json")),
+        };
+        if (idempotencyKey is not null)
+            request.Headers.Add("Idempotency-Key", idempotencyKey);
+        var response = await Client.SendAsync(request, Cancel);
+        return (response, await JsonAsync(response));
+    }
+
+    public async Task<JsonElement> GetAsync(string path, int status = 200)
+    {
+        var response = await Client.GetAsync(path, Cancel);
+        ((int)response.StatusCode).ShouldBe(status);
+        return await JsonAsync(response);
+    }
+
+    public async Task<string> SubmitAsync(string title = "Add OAuth")
+    {
+        var (response, body) = await PostAsync("/prds", $$"""{"project_id":"demo","title":"{{title}}"}""");
+        ((int)response.StatusCode).ShouldBe(201, body.ToString());
+        return body.GetProperty("id").GetString()!;
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var command = Db.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(Cancel);
+    }
+
+    public async Task<T?> ScalarAsync<T>(string sql)
+    {
+        await using var command = Db.CreateCommand(sql);
+        return await command.ExecuteScalarAsync(Cancel) is T value ? value : default;
+    }
+
+    public static async Task<JsonElement> JsonAsync(HttpResponseMessage response)
+    {
+        var text = await response.Content.ReadAsStringAsync(Cancel);
+        return text.Length == 0 ? default : JsonElement.Parse(text);
+    }
+
+    private sealed class RecordingWorkflows : IWorkflowGateway
+    {
+        public Task<(string InstanceId, IReadOnlyList<NpgsqlBatchCommand> Statements)> PrepareStartAsync(
+            string definitionId, IReadOnlyDictionary<string, object?> input, string correlationId, CancellationToken cancellationToken) =>
+            Task.FromResult<(string, IReadOnlyList<NpgsqlBatchCommand>)>(
+                ("wf-" + correlationId, [Insert("start", definitionId, new { input, correlationId })]));
+
+        public NpgsqlBatchCommand PrepareStimulus(string name, object payload, IReadOnlyDictionary<string, object?> input) =>
+            Insert("stimulus", name, new { payload, input });
+
+        private static NpgsqlBatchCommand Insert(string kind, string name, object payload) =>
+            new("INSERT INTO workflow_calls (kind, name, payload) VALUES ($1, $2, $3::jsonb)")
+            {
+                Parameters = { new() { Value = kind }, new() { Value = name }, new() { Value = JsonSerializer.Serialize(payload) } },
+            };
+    }
+}

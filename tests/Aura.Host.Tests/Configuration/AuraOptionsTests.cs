@@ -1,0 +1,103 @@
+using Aura.Host.Configuration;
+using Aura.Host.Roles;
+
+namespace Aura.Host.Tests.Configuration;
+
+public sealed class AuraOptionsTests
+{
+    [Fact]
+    public void Load_NothingSet_HasTheDocumentedDefaults()
+    {
+        var options = Load([]);
+
+        options.ManagerPort.ShouldBe(8000);
+        options.Database.ShouldBeNull();
+        options.Backend.ShouldBe("scripted");
+        options.Roles.ShouldBe(RoleTable.All);
+        options.SandboxBase.ShouldBe(Path.Combine(options.Root, "sandboxes"));
+        options.ListenAddress.ShouldBe(System.Net.IPAddress.Loopback);
+    }
+
+    [Fact]
+    public void Load_ManyMistakes_ReportsAllOfThemByName()
+    {
+        var problems = Should.Throw<InvalidOptionsException>(() => Load(new()
+        {
+            ["MANAGER_PORT"] = "eighty",
+            ["MCP_PORT"] = "70000",
+            ["AURA_ROLES"] = "manager,cook",
+            ["AURA_BACKEND"] = "magic",
+            ["DIRECTOR_API_KEY"] = "short",
+            ["OPENAI_BASE_URL"] = "not a url",
+            ["AURA_DATABASE"] = "Host=x;Nonsense=1",
+            ["AURA_VALIDATION_SECONDS"] = "-1",
+            ["AURA_LISTEN"] = "everywhere",
+            ["GEMINI_API_KEY_FILE"] = "/nowhere/at/all",
+        })).Problems;
+
+        problems.Select(p => p.Split(' ')[0]).Order(StringComparer.Ordinal).ShouldBe(
+        [
+            "AURA_BACKEND", "AURA_DATABASE", "AURA_LISTEN", "AURA_ROLES", "AURA_VALIDATION_SECONDS", "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE",
+            "MANAGER_PORT", "MCP_PORT", "OPENAI_BASE_URL",
+        ]);
+        problems.ShouldContain(p => p.Contains("worker", StringComparison.Ordinal) && p.Contains("cook", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Load_CommandLineAndEnvironment_CommandLineWins() => AuraOptions.Load(
+        name => name == "MANAGER_PORT" ? "8100" : null, new Dictionary<string, string?> { ["MANAGER_PORT"] = "8200" }).ManagerPort.ShouldBe(8200);
+
+    [Fact]
+    public void Load_PostgresVariables_MakeAConnectionString()
+    {
+        var database = Load(new() { ["POSTGRES_HOST"] = "db", ["POSTGRES_USER"] = "me", ["POSTGRES_PASSWORD"] = "p;w" }).Database!;
+
+        var parsed = new Npgsql.NpgsqlConnectionStringBuilder(database);
+        (parsed.Host, parsed.Database, parsed.Username, parsed.Password).ShouldBe(("db", "aiorg", "me", "p;w"));
+    }
+
+    [Fact]
+    public void Load_SecretFile_IsRead()
+    {
+        var file = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(file, "a-long-enough-director-key\n");
+            Load(new() { ["DIRECTOR_API_KEY_FILE"] = file }).DirectorKey.ShouldBe("a-long-enough-director-key");
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Fact]
+    public async Task WithDirectorKey_ManyAtOnce_AllGetTheSameKeyAndTheFileIsPrivate()
+    {
+        var folder = Directory.CreateTempSubdirectory("aura-options-");
+        try
+        {
+            var options = Load(new() { ["AURA_STATE"] = folder.FullName });
+            var keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => options.WithDirectorKey().DirectorKey)));
+
+            keys.Distinct().ShouldHaveSingleItem().Length.ShouldBeGreaterThanOrEqualTo(32);
+            File.GetUnixFileMode(options.DirectorKeyFile).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void RoleTable_EveryQueueOfTheWorkflows_HasAWorker()
+    {
+        var queues = RoleTable.All.SelectMany(r => r.Queues).Select(q => q.Queue.TrimEnd('*')).ToList();
+
+        foreach (var queue in new[] { "default", "integrator", "validator", "employee:scripted" })
+            queues.ShouldContain(q => queue.StartsWith(q, StringComparison.Ordinal), queue);
+        RoleTable.All.Select(r => r.Name).ShouldBeUnique();
+    }
+
+    private static AuraOptions Load(Dictionary<string, string> variables) => AuraOptions.Load(name => variables.GetValueOrDefault(name));
+}
