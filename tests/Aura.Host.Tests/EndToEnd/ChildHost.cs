@@ -1,0 +1,218 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using Aura.Testing;
+using Npgsql;
+
+namespace Aura.Host.Tests.EndToEnd;
+
+/// <summary>The folders of one organisation; several hosts may share them, as they share the database.</summary>
+internal sealed class Workplace : IAsyncDisposable
+{
+    public const string Key = "a-director-key-for-tests";
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-e2e-");
+
+    public string Root => _folder.FullName;
+
+    public string MirrorOf(string project) => Path.Combine(Root, "state", "repositories", project + ".git");
+
+    public static string Fixture(params string[] path) => Repository.Path(["tests", "fixtures", .. path]);
+
+    /// <summary>A verb of the host in these folders on that database.</summary>
+    public ProcessStartInfo Command(TestDatabase database, params string[] arguments)
+    {
+        var info = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "Aura.Host.dll"), .. arguments])
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            WorkingDirectory = Root,
+        };
+        info.Environment["AURA_DATABASE"] = database.ConnectionString;
+        info.Environment["AURA_ROOT"] = Root;
+        info.Environment["AURA_STATE"] = Path.Combine(Root, "state");
+        info.Environment["AURA_WORKFLOWS"] = Repository.Path("workflows");
+        info.Environment["AURA_PROJECTS"] = Repository.Path("real_projects");
+        info.Environment["DIRECTOR_API_KEY"] = Key;
+        return info;
+    }
+
+    /// <summary>The command lines of live processes that name these folders.</summary>
+    public IReadOnlyList<string> Processes()
+    {
+        var found = new List<string>();
+        foreach (var folder in Directory.EnumerateDirectories("/proc").Where(d => char.IsAsciiDigit(Path.GetFileName(d)[0])))
+        {
+            try
+            {
+                var command = File.ReadAllText(Path.Combine(folder, "cmdline")).Replace('\0', ' ');
+                if (command.Contains(Root, StringComparison.Ordinal))
+                    found.Add(command);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It ended while we looked.
+            }
+        }
+
+        return found;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _folder.Delete(recursive: true);
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>A real host in a process of its own, which may be killed like any process.</summary>
+internal sealed class ChildHost : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+
+    private ChildHost(Process process) => _process = process;
+
+    public HttpClient Http { get; private set; } = null!;
+
+    public static async Task<ChildHost> StartAsync(Workplace place, TestDatabase database, params (string Name, string Value)[] settings)
+    {
+        var info = place.Command(database, "up", "--json", "--port", "0");
+        foreach (var (name, value) in settings)
+            info.Environment[name] = value;
+        var host = new ChildHost(Process.Start(info)!);
+        var ready = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
+        host._process.OutputDataReceived += (_, e) => host.Take(e.Data, ready);
+        host._process.ErrorDataReceived += (_, e) => host.Take(e.Data, ready);
+        host._process.EnableRaisingEvents = true;
+        host._process.Exited += (_, _) => ready.TrySetException(new InvalidOperationException("The host ended before it was ready:\n" + host.Output));
+        host._process.BeginOutputReadLine();
+        host._process.BeginErrorReadLine();
+        host.Http = new() { BaseAddress = new(await ready.Task.WaitAsync(TimeSpan.FromSeconds(60))) };
+        host.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Workplace.Key);
+        return host;
+    }
+
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+                return _output.ToString();
+        }
+    }
+
+    /// <summary>SIGKILL, as a power cut; nothing in the process gets a chance to tidy up.</summary>
+    public async Task KillAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+    }
+
+    /// <summary>Waits until the process has ended by itself (at an armed fault point).</summary>
+    public Task DiedAsync() => _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
+
+    public async Task<string> SubmitAsync(string file)
+    {
+        using var content = new StringContent(await File.ReadAllTextAsync(file), Encoding.UTF8, "application/json");
+        using var response = await Http.PostAsync("/prds", content);
+        var body = await response.Content.ReadAsStringAsync();
+        response.IsSuccessStatusCode.ShouldBeTrue(body);
+        return JsonSerializer.Deserialize<JsonElement>(body).GetProperty("id").GetString()!;
+    }
+
+    public async Task<JsonElement> GetAsync(string path) => JsonSerializer.Deserialize<JsonElement>(await Http.GetStringAsync(path));
+
+    public async Task<JsonElement> PrdReachesAsync(string id, params string[] statuses)
+    {
+        JsonElement prd = default;
+        await Until.TrueAsync(async () =>
+        {
+            prd = await GetAsync($"/prds/{id}");
+            var status = prd.GetProperty("status").GetString()!;
+            if (!statuses.Contains(status) && status is ("ARCHIVED" or "ESCALATED" or "REJECTED" or "CANCELLED"))
+                throw new InvalidOperationException($"{id} ended {status}: {prd.GetProperty("status_reason")}\n{Output}");
+            return statuses.Contains(status);
+        }, () => $"{id} stands at {prd.GetProperty("status")}\n{prd}\n{Output}");
+        return prd;
+    }
+
+    public async Task ApproveAsync(string id)
+    {
+        var prd = await PrdReachesAsync(id, "AWAITING_APPROVAL");
+        using var content = new StringContent(
+            JsonSerializer.Serialize(new { diff_hash = prd.GetProperty("diff_hash").GetString() }), Encoding.UTF8, "application/json");
+        using var response = await Http.PostAsync($"/prds/{id}/approve", content);
+        response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http?.Dispose();
+        if (!_process.HasExited)
+        {
+            using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
+            await kill.WaitForExitAsync();
+            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+            try
+            {
+                await _process.WaitForExitAsync(limit.Token);
+            }
+            catch (OperationCanceledException e)
+            {
+                _process.Kill(entireProcessTree: true);
+                throw new TimeoutException("The host did not stop within 20 s of SIGTERM:\n" + Output, e);
+            }
+        }
+
+        _process.Dispose();
+    }
+
+    private void Take(string? line, TaskCompletionSource<string> ready)
+    {
+        if (line is null)
+            return;
+        lock (_output)
+            _output.AppendLine(line);
+        if (line.StartsWith("{\"event\":\"ready\"", StringComparison.Ordinal))
+            ready.TrySetResult(JsonSerializer.Deserialize<JsonElement>(line).GetProperty("url").GetString()!);
+    }
+}
+
+/// <summary>Waits for a condition; the story comes with the failure.</summary>
+internal static class Until
+{
+    public static async Task TrueAsync(Func<Task<bool>> condition, Func<string> story, int seconds = 120)
+    {
+        var watch = Stopwatch.StartNew();
+        while (!await condition())
+        {
+            if (watch.Elapsed > TimeSpan.FromSeconds(seconds))
+                throw new TimeoutException(story());
+            await Task.Delay(50);
+        }
+    }
+
+    public static async Task<T?> ScalarAsync<T>(this TestDatabase database, string sql, params object[] values)
+    {
+        await using var command = database.DataSource.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        return await command.ExecuteScalarAsync() is T found ? found : default;
+    }
+
+    public static async Task<List<T>> ListAsync<T>(this TestDatabase database, string sql, params object[] values)
+    {
+        await using var command = database.DataSource.CreateCommand(sql);
+        foreach (var value in values)
+            command.Parameters.Add(new() { Value = value });
+        var rows = new List<T>();
+        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
+        while (await reader.ReadAsync())
+            rows.Add(await reader.GetFieldValueAsync<T>(0));
+        return rows;
+    }
+}
