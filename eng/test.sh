@@ -27,7 +27,7 @@ for project in "$root"/tests/*.Tests; do
 done
 
 count() { # attribute of <Counters> summed over all result files
-  sed -n "s/.*<Counters [^>]*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p" "$results"/*.trx | awk '{ sum += $1 } END { print sum + 0 }'
+  sed -n "s/.*<Counters[^>]*[[:space:]]$1=\"\([0-9]*\)\".*/\1/p" "$results"/*.trx | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 passed=$(count passed)

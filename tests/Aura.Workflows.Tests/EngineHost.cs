@@ -26,7 +26,8 @@ internal sealed class EngineHost : IAsyncDisposable
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.SetMinimumLevel(LogLevel.None);
-        builder.Services.AddSingleton(NpgsqlDataSource.Create(connectionString));
+        // Made by the container, so that it is disposed with it: many hosts come and go on one server.
+        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
         builder.Services.AddAuraWorkflows(options =>
         {
             options.PollInterval = TimeSpan.FromMilliseconds(50);
