@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Aura.Host.Configuration;
 using Aura.Host.Postgres;
+using Microsoft.AspNetCore.Connections;
 using Npgsql;
 
 namespace Aura.Host.Cli;
@@ -83,6 +84,10 @@ internal static class AuraCli
             catch (Workflows.Definitions.InvalidDefinitionException e)
             {
                 return Fail(parsed, ExitCodes.Failed, e.Message);
+            }
+            catch (IOException e) when (e.InnerException is AddressInUseException)
+            {
+                return Fail(parsed, ExitCodes.Unavailable, $"{e.Message} Choose another port with --port or MANAGER_PORT; 0 takes a free one.");
             }
             catch (IOException e)
             {

@@ -75,6 +75,20 @@ public sealed class CommandLineTests(TestDatabase database) : IClassFixture<Test
     }
 
     [Fact]
+    public async Task Up_PortInUse_SaysWhatToDo()
+    {
+        await using var place = new Workplace();
+        using var taken = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        taken.Start();
+        var port = ((System.Net.IPEndPoint)taken.LocalEndpoint).Port.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+        var (exitCode, _, error) = await RunAsync(place, "up", "--port", port);
+
+        exitCode.ShouldBe(69);
+        error.ShouldContain("--port");
+    }
+
+    [Fact]
     public async Task Verbs_AgainstARunningHost_ShowAndDecide()
     {
         await using var place = new Workplace();
