@@ -32,6 +32,7 @@ internal sealed class EngineHost : IAsyncDisposable
         {
             options.PollInterval = TimeSpan.FromMilliseconds(50);
             options.TaskBackoff = TimeSpan.FromMilliseconds(20);
+            options.DrainTimeout = TimeSpan.FromMilliseconds(200);
             configure?.Invoke(options);
         });
         builder.Services.AddSingleton<Probe>();

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Collections.Concurrent;
 using System.Reflection;
 
 namespace Aura.Workflows.Definitions;
@@ -7,6 +8,7 @@ namespace Aura.Workflows.Definitions;
 public sealed class ActivityDescriptor
 {
     private readonly IReadOnlyList<PropertyInfo> _ports;
+    private readonly ConcurrentDictionary<string, MethodInfo?> _methods = new(StringComparer.Ordinal);
 
     internal ActivityDescriptor(Type type)
     {
@@ -71,6 +73,26 @@ public sealed class ActivityDescriptor
         }
     }
 
+    /// <summary>A method of the activity's class or a base class as a delegate; found once, by the name that was stored.</summary>
+    /// <exception cref="InvalidOperationException">The class has no such method (any more).</exception>
+    internal TDelegate Bind<TDelegate>(IActivity activity, string methodName)
+        where TDelegate : Delegate
+        => (_methods.GetOrAdd(methodName, FindMethod)
+            ?? throw new InvalidOperationException($"{activity.GetType().Name} has no method '{methodName}', which a stored instance wants to call."))
+            .CreateDelegate<TDelegate>(activity);
+
+    /// <summary>The only method that could be such a callback; null when there are several or none.</summary>
+    internal string? FindCallback<TDelegate>()
+        where TDelegate : Delegate
+    {
+        var parameters = typeof(TDelegate).GetMethod("Invoke")!.GetParameters().Select(p => p.ParameterType).ToList();
+        var matches = ClrType.GetMethods(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic)
+            .Where(m => m.ReturnType == typeof(ValueTask) && m.GetParameters().Select(p => p.ParameterType).SequenceEqual(parameters))
+            .Select(m => m.Name)
+            .ToList();
+        return matches.Count == 1 ? matches[0] : null;
+    }
+
     internal Output? OutputOf(IActivity activity, string name) =>
         Outputs.FirstOrDefault(o => o.Name == name)?.Read(activity);
 
@@ -90,6 +112,17 @@ public sealed class ActivityDescriptor
             else
                 output.Create(activity);
         }
+    }
+
+    private MethodInfo? FindMethod(string name)
+    {
+        for (var type = ClrType; type is not null; type = type.BaseType)
+        {
+            if (type.GetMethod(name, BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly) is { } method)
+                return method;
+        }
+
+        return null;
     }
 
     private static bool IsPort(Type type) =>

@@ -10,6 +10,8 @@ public sealed class InvalidDefinitionException(string message, Exception? inner 
 /// <summary>One version of a workflow definition. <see cref="Json"/> is the document as it came, unknown members included.</summary>
 public sealed record WorkflowDefinition
 {
+    private DefinitionOptions? _options;
+
     /// <summary>The version's own id.</summary>
     public required string Id { get; init; }
 
@@ -21,6 +23,8 @@ public sealed record WorkflowDefinition
     public bool IsLatest { get; init; }
     public bool IsPublished { get; init; }
     public required JsonElement Json { get; init; }
+
+    internal DefinitionOptions Options => _options ??= DefinitionOptions.Of(this);
 
     /// <summary>SHA-256 over the members that matter (all but ids, version and flags), independent of formatting.</summary>
     public string ContentHash => Hash(Json);

@@ -1,34 +1,51 @@
-using System.Text.Json;
 using Aura.Workflows.Expressions;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Workflows;
 
 /// <summary>A value in scope.</summary>
-internal sealed class VariableSlot(string id, string name, string typeName, object? value)
+internal sealed class VariableSlot(string id, string name, string typeName, object? value, bool isPersisted = true)
 {
     public string Id { get; } = id;
     public string Name { get; } = name;
     public string TypeName { get; } = typeName;
     public object? Value { get; set; } = value;
 
-    public VariableSlotState ToState() => new(Id, Name, TypeName, JsonSerializer.SerializeToElement(Value, WorkflowJson.Options));
+    /// <summary>False: the value is lost when the instance leaves memory, as its author asked for.</summary>
+    public bool IsPersisted { get; } = isPersisted;
 
-    public static VariableSlot From(VariableSlotState state) => new(state.Id, state.Name, state.TypeName, WorkflowJson.ToPlain(state.Value));
+    public static VariableSlot Of(Variable variable)
+    {
+        var value = variable.IsArray || variable.TypeName == "Object" || variable.Value is null
+            ? variable.Value
+            : ObjectConverter.ConvertTo(variable.Value, TypeAliases.TypeOf(variable.TypeName));
+        return new(
+            variable.Id.Length > 0 ? variable.Id : variable.Name, variable.Name, variable.IsArray ? "Object" : variable.TypeName, value,
+            variable.StorageDriverTypeName?.Contains("Memory", StringComparison.Ordinal) != true);
+    }
 }
 
 /// <summary>One run of one activity: its inputs, outputs, properties, children and bookmarks.</summary>
 public sealed class ActivityExecutionContext
 {
-    internal ActivityExecutionContext(string id, WorkflowExecutionContext workflow, ActivityExecutionContext? parent, ActivityNode node)
+    // Most activities use none of these: made when first asked for.
+    private string? _id;
+    private Dictionary<string, object?>? _properties;
+    private Dictionary<string, object?>? _journalData;
+    private Dictionary<string, object?>? _activityState;
+    private Dictionary<string, object?>? _outputs;
+    private List<VariableSlot>? _slots;
+
+    internal ActivityExecutionContext(WorkflowExecutionContext workflow, ActivityExecutionContext? parent, ActivityNode node, string? id = null)
     {
-        Id = id;
+        _id = id;
         WorkflowExecutionContext = workflow;
         ParentActivityExecutionContext = parent;
         Node = node;
     }
 
-    public string Id { get; }
+    public string Id => _id ??= WorkflowExecutionContext.NewId();
+
     public WorkflowExecutionContext WorkflowExecutionContext { get; }
     public ActivityExecutionContext? ParentActivityExecutionContext { get; }
     public IActivity Activity => Node.Activity;
@@ -40,25 +57,53 @@ public sealed class ActivityExecutionContext
     public CancellationToken CancellationToken => WorkflowExecutionContext.CancellationToken;
 
     /// <summary>Kept between bursts; values must be serialisable.</summary>
-    public IDictionary<string, object?> Properties { get; internal set; } = new Dictionary<string, object?>(StringComparer.Ordinal);
+    public IDictionary<string, object?> Properties => _properties ??= new(StringComparer.Ordinal);
 
     /// <summary>Shown in the journal and in the execution record.</summary>
-    public IDictionary<string, object?> JournalData { get; } = new Dictionary<string, object?>(StringComparer.Ordinal);
+    public IDictionary<string, object?> JournalData => _journalData ??= new(StringComparer.Ordinal);
 
     /// <summary>The evaluated inputs, by property name.</summary>
-    public IDictionary<string, object?> ActivityState { get; internal set; } = new Dictionary<string, object?>(StringComparer.Ordinal);
+    public IDictionary<string, object?> ActivityState => _activityState ??= new(StringComparer.Ordinal);
 
     /// <summary>The input of the run, over which the input of the stimulus that resumed this activity is laid.</summary>
     public IReadOnlyDictionary<string, object?> WorkflowInput => WorkflowExecutionContext.InputOf(this);
 
     internal ActivityNode Node { get; }
-    internal Dictionary<string, VariableSlot> Slots { get; } = new(StringComparer.Ordinal);
-    internal Dictionary<string, object?> Outputs { get; } = new(StringComparer.Ordinal);
+    internal IReadOnlyDictionary<string, object?>? StoredProperties => _properties;
+    internal IReadOnlyDictionary<string, object?>? StoredJournalData => _journalData;
+    internal IReadOnlyDictionary<string, object?>? StoredActivityState => _activityState;
+    internal IReadOnlyDictionary<string, object?>? StoredOutputs => _outputs;
+    internal IReadOnlyList<VariableSlot> Slots => _slots ?? (IReadOnlyList<VariableSlot>)[];
+
+    /// <summary>What the parent wants to be called with when this activity completes.</summary>
+    internal Callback Completed { get; set; }
+
+    internal Outcomes? Outcomes { get; set; }
     internal bool HasTask { get; set; }
     internal int BookmarksCreated { get; private set; }
     internal ExceptionState? Exception { get; set; }
     internal IReadOnlyDictionary<string, object?>? ResumeInput { get; set; }
-    internal bool HasChanged { get; set; } = true;
+
+    /// <summary>How many work items of this context are in the queue.</summary>
+    internal int QueuedWork { get; set; }
+
+    /// <summary>Whether its record goes out with the next commit.</summary>
+    internal bool IsTouched { get; set; }
+
+    // Children stand in a list that runs through themselves: adding and removing one is a matter of four references.
+    internal ActivityExecutionContext? FirstChild { get; private set; }
+    internal ActivityExecutionContext? NextSibling { get; private set; }
+    private ActivityExecutionContext? LastChild { get; set; }
+    private ActivityExecutionContext? PreviousSibling { get; set; }
+
+    internal IEnumerable<ActivityExecutionContext> Children
+    {
+        get
+        {
+            for (var child = FirstChild; child is not null; child = child.NextSibling)
+                yield return child;
+        }
+    }
 
     public T GetRequiredService<T>()
         where T : notnull
@@ -71,16 +116,16 @@ public sealed class ActivityExecutionContext
     {
         if (input is null)
             return default;
-        return ActivityState.TryGetValue(input.Name, out var value)
-            ? ObjectConverter.ConvertTo<T>(value)
-            : (T?)Evaluate(input);
+        if (_activityState is null || !_activityState.TryGetValue(input.Name, out var value))
+            return (T?)Evaluate(input);
+        return value is T typed ? typed : ObjectConverter.ConvertTo<T>(value);
     }
 
     public void Set(Output? output, object? value)
     {
         if (output is null)
             return;
-        Outputs[output.Name] = value;
+        (_outputs ??= new(StringComparer.Ordinal))[output.Name] = value;
         WorkflowExecutionContext.BindOutput(this, output, value);
     }
 
@@ -89,7 +134,7 @@ public sealed class ActivityExecutionContext
         if (Node.Descriptor.OutputOf(Activity, "Result") is { } output)
             Set(output, value);
         else
-            Outputs["Result"] = value;
+            (_outputs ??= new(StringComparer.Ordinal))["Result"] = value;
     }
 
     /// <summary>The value of the nearest variable of that name, or null.</summary>
@@ -99,16 +144,14 @@ public sealed class ActivityExecutionContext
     public void SetVariable(string name, object? value)
     {
         if (!TryAssignVariable(null, name, value))
-        {
-            var container = ParentActivityExecutionContext ?? this;
-            container.Slots[name] = new(name, name, "Object", value);
-        }
+            (ParentActivityExecutionContext ?? this).Declare(new VariableSlot(name, name, "Object", value));
     }
 
     public T? GetWorkflowInput<T>(string name) =>
         WorkflowInput.TryGetValue(name, out var value) ? ObjectConverter.ConvertTo<T>(value) : default;
 
-    public T? GetProperty<T>(string name) => Properties.TryGetValue(name, out var value) ? ObjectConverter.ConvertTo<T>(value) : default;
+    public T? GetProperty<T>(string name) =>
+        _properties is null || !_properties.TryGetValue(name, out var value) ? default : value is T typed ? typed : ObjectConverter.ConvertTo<T>(value);
 
     public void SetProperty(string name, object? value) => Properties[name] = value;
 
@@ -142,7 +185,17 @@ public sealed class ActivityExecutionContext
     public void DelayFor(TimeSpan delay, ExecuteActivityDelegate? callback = null)
     {
         var bookmark = CreateBookmark(new() { BookmarkName = "Elsa.Delay", Callback = callback, IncludeActivityInstanceId = true });
-        WorkflowExecutionContext.Outbox.Messages.Add(new(WorkflowExecutionContext.Id, MessageKind.Resume, bookmark.Id, null, delay));
+        WorkflowExecutionContext.ResumeLater(bookmark, delay);
+    }
+
+    /// <summary>
+    /// Asks for a method of this activity to run when the instance is cancelled after this activity has completed: what was done
+    /// is undone, the last first. The data comes back as <see cref="WorkflowInput"/>'s <c>Compensation</c>.
+    /// </summary>
+    public void OnCancelled(ExecuteActivityDelegate compensation, object? data = null)
+    {
+        ArgumentNullException.ThrowIfNull(compensation);
+        WorkflowExecutionContext.AddCompensation(this, compensation, data);
     }
 
     public ValueTask CancelActivityAsync() => WorkflowExecutionContext.CancelAsync(this);
@@ -168,17 +221,14 @@ public sealed class ActivityExecutionContext
     {
         for (var scope = this; id is { Length: > 0 } && scope is not null; scope = scope.ParentActivityExecutionContext)
         {
-            if (scope.Slots.TryGetValue(id, out var slot))
+            if (scope._slots?.Find(s => s.Id == id) is { } slot)
                 return slot;
         }
 
         for (var scope = this; name is { Length: > 0 } && scope is not null; scope = scope.ParentActivityExecutionContext)
         {
-            foreach (var slot in scope.Slots.Values)
-            {
-                if (slot.Name == name)
-                    return slot;
-            }
+            if (scope._slots?.Find(s => s.Name == name) is { } slot)
+                return slot;
         }
 
         return null;
@@ -198,14 +248,69 @@ public sealed class ActivityExecutionContext
             throw new InvalidOperationException($"No variable '{name}' is in scope of activity '{Activity.Id}'.");
     }
 
-    internal void Declare(Variable variable)
+    internal void Declare(Variable variable) => Declare(VariableSlot.Of(variable));
+
+    internal void Declare(VariableSlot slot)
     {
-        var value = variable.IsArray || variable.TypeName == "Object" || variable.Value is null
-            ? variable.Value
-            : ObjectConverter.ConvertTo(variable.Value, TypeAliases.TypeOf(variable.TypeName));
-        var id = variable.Id.Length > 0 ? variable.Id : variable.Name;
-        Slots[id] = new(id, variable.Name, variable.IsArray ? "Object" : variable.TypeName, value);
+        _slots ??= [];
+        _slots.RemoveAll(s => s.Id == slot.Id);
+        _slots.Add(slot);
     }
+
+    internal void Restore(
+        Dictionary<string, object?>? properties, Dictionary<string, object?>? activityState, List<VariableSlot>? slots)
+    {
+        _properties = properties;
+        _activityState = activityState;
+        _slots = slots;
+    }
+
+    /// <summary>Starts over in the same place: what the failed run left is forgotten, properties stay.</summary>
+    internal void Reset()
+    {
+        Status = ActivityStatus.Pending;
+        Exception = null;
+        Outcomes = null;
+        _activityState = null;
+        _journalData = null;
+        BookmarksCreated = 0;
+    }
+
+    internal void AddChild(ActivityExecutionContext child)
+    {
+        child.PreviousSibling = LastChild;
+        if (LastChild is null)
+            FirstChild = child;
+        else
+            LastChild.NextSibling = child;
+        LastChild = child;
+    }
+
+    internal void RemoveChild(ActivityExecutionContext child)
+    {
+        if (child.PreviousSibling is null)
+            FirstChild = child.NextSibling;
+        else
+            child.PreviousSibling.NextSibling = child.NextSibling;
+        if (child.NextSibling is null)
+            LastChild = child.PreviousSibling;
+        else
+            child.NextSibling.PreviousSibling = child.PreviousSibling;
+        child.NextSibling = child.PreviousSibling = null;
+    }
+}
+
+/// <summary>A completion callback: in memory the delegate, after a resume the name of the owner's method.</summary>
+internal readonly record struct Callback(ActivityCompletionCallback? Method, string? Name)
+{
+    public bool IsSet => Method is not null || Name is not null;
+
+    public ActivityCompletionCallback On(ActivityExecutionContext owner) =>
+        Method ?? owner.Node.Descriptor.Bind<ActivityCompletionCallback>(owner.Activity, Name!);
+
+    /// <summary>The name to store.</summary>
+    /// <exception cref="InvalidOperationException">The callback is a lambda: its name is the compiler's and could not be found again.</exception>
+    public string? NameFor(IActivity owner) => Name ?? (Method is null ? null : WorkflowExecutionContext.MethodNameOf(Method.Method, owner));
 }
 
 /// <summary>The names an activity completed with. Default completion also follows connections without a port.</summary>

@@ -1,10 +1,14 @@
 using System.Text.Json;
-using Aura.Workflows.Expressions;
+using Aura.Workflows.Definitions;
 
 namespace Aura.Workflows;
 
 /// <summary>A message as an instance receives it.</summary>
-internal sealed record Message(long Id, MessageKind Kind, string? Target, JsonElement? Payload);
+internal sealed record Message(long Id, MessageKind Kind, string? Target, JsonElement? Payload)
+{
+    /// <summary>Whether it is heard by an instance that has ended as faulted.</summary>
+    public bool Revives => Kind is MessageKind.Retry or MessageKind.Alter;
+}
 
 /// <summary>What a durable task says when it is over. Exactly one of outcomes and exception is set.</summary>
 internal sealed record TaskCompletion
@@ -25,194 +29,6 @@ public sealed class FaultException(string message, string code = "0", string cat
     public string FaultType { get; } = type;
 }
 
-/// <summary>
-/// Runs one burst: applies messages, then runs activities first in, first out, until all wait or are done.
-/// Touches no database; what it decides stands in the context's outbox.
-/// </summary>
-internal static class BurstRunner
-{
-    /// <summary>A burst that makes more steps than this is an endless loop without a wait: it faults.</summary>
-    private const int MaxSteps = 100_000;
-
-    public static async Task RunAsync(WorkflowExecutionContext workflow, IReadOnlyList<Message> messages, TimeProvider time)
-    {
-        workflow.Begin();
-        var steps = 0;
-        foreach (var message in messages)
-        {
-            if (workflow.Status == WorkflowStatus.Finished)
-                break;
-            await ApplyAsync(workflow, message, time);
-            while (workflow.Status == WorkflowStatus.Running && workflow.Scheduled.TryDequeue(out var item))
-            {
-                if (++steps > MaxSteps)
-                {
-                    workflow.Fault(item.Owner, new InvalidOperationException($"The workflow made more than {MaxSteps} steps without waiting."), time.GetUtcNow());
-                    break;
-                }
-
-                await RunItemAsync(workflow, item, time);
-            }
-        }
-
-        workflow.Settle(time.GetUtcNow());
-    }
-
-    private static async Task ApplyAsync(WorkflowExecutionContext workflow, Message message, TimeProvider time)
-    {
-        switch (message.Kind)
-        {
-            case MessageKind.Start when workflow.Contexts.Count == 0:
-                workflow.Scheduled.Enqueue(new(workflow.Graph.Root, null, null, []));
-                break;
-            case MessageKind.Cancel:
-                await workflow.CancelWorkflowAsync();
-                break;
-            case MessageKind.Resume or MessageKind.Stimulus:
-                var matching = workflow.Bookmarks.Where(b => message.Kind == MessageKind.Resume ? b.Id == message.Target : b.Hash == message.Target);
-                foreach (var bookmark in matching.ToList())
-                    await ResumeAsync(workflow, bookmark, message.Payload, time);
-                break;
-            case MessageKind.Task when workflow.FindContext(message.Target ?? "") is { HasTask: true } context:
-                await GuardAsync(context, time, () => ApplyTaskAsync(context, message.Payload!.Value));
-                break;
-        }
-    }
-
-    private static async Task ResumeAsync(WorkflowExecutionContext workflow, Bookmark bookmark, JsonElement? payload, TimeProvider time)
-    {
-        if (workflow.FindContext(bookmark.ActivityInstanceId) is not { } context || workflow.Status != WorkflowStatus.Running)
-            return;
-        await GuardAsync(context, time, async () =>
-        {
-            context.ResumeInput = payload is { ValueKind: JsonValueKind.Object } input ? (Dictionary<string, object?>)WorkflowJson.ToPlain(input)! : null;
-            workflow.Log(context, "Resumed");
-            if (bookmark.AutoBurn)
-                workflow.Burn(bookmark);
-            if (bookmark.CallbackMethodName is { } method)
-                await WorkflowExecutionContext.Invoke<ExecuteActivityDelegate>(context.Activity, method)(context);
-            else if (bookmark.AutoComplete)
-                await context.CompleteActivityAsync();
-        });
-    }
-
-    private static async ValueTask ApplyTaskAsync(ActivityExecutionContext context, JsonElement payload)
-    {
-        var completion = payload.Deserialize<TaskCompletion>(WorkflowJson.Options)!;
-        context.HasTask = false;
-        context.WorkflowExecutionContext.Log(context, "Resumed");
-        foreach (var (name, value) in completion.JournalData)
-            context.JournalData[name] = WorkflowJson.ToPlain(value);
-        if (completion.Exception is { } exception)
-        {
-            context.Exception = exception;
-            throw new TaskFaultedException(exception);
-        }
-
-        foreach (var (name, value) in completion.Outputs)
-        {
-            if (context.Node.Descriptor.OutputOf(context.Activity, name) is { } output)
-                context.Set(output, WorkflowJson.ToPlain(value));
-            else
-                context.Outputs[name] = WorkflowJson.ToPlain(value);
-        }
-
-        var outcomes = completion.IsDefault ? Outcomes.Default : new Outcomes([.. completion.Outcomes ?? []]);
-        await context.CompleteActivityAsync(outcomes);
-    }
-
-    private static async Task RunItemAsync(WorkflowExecutionContext workflow, WorkItem item, TimeProvider time)
-    {
-        var context = workflow.CreateContext(item.Node, item.Owner);
-        context.Tag = item.Tag;
-        foreach (var variable in item.Variables)
-            context.Slots[variable.Id] = variable;
-        await GuardAsync(context, time, () => ExecuteAsync(context));
-    }
-
-    private static async ValueTask ExecuteAsync(ActivityExecutionContext context)
-    {
-        var workflow = context.WorkflowExecutionContext;
-        EvaluateInputs(context);
-        if (!await context.Activity.CanExecuteAsync(context))
-        {
-            workflow.Log(context, "Precondition Failed");
-            return;
-        }
-
-        context.Status = ActivityStatus.Running;
-        workflow.Log(context, "Started");
-        if (context.Node.Descriptor.RunsAsTask(context.Activity))
-        {
-            context.HasTask = true;
-            workflow.Outbox.Tasks.Add(TaskOf(context));
-            workflow.Log(context, "Suspended");
-            return;
-        }
-
-        await context.Activity.ExecuteAsync(context);
-        if (context.Status == ActivityStatus.Running && context.BookmarksCreated > 0)
-            workflow.Log(context, "Suspended");
-    }
-
-    internal static void EvaluateInputs(ActivityExecutionContext context)
-    {
-        foreach (var input in context.Node.Descriptor.Inputs.Where(i => i.IsWrapped && i.AutoEvaluate))
-        {
-            if (input.Read(context.Activity) is Input wrapped)
-                context.ActivityState[input.Name] = context.Evaluate(wrapped) ?? input.DefaultValue;
-            else if (input.DefaultValue is not null)
-                context.ActivityState[input.Name] = input.DefaultValue;
-        }
-    }
-
-    private static NewTask TaskOf(ActivityExecutionContext context)
-    {
-        var queue = context.ActivityState.TryGetValue("Queue", out var named) && named is string { Length: > 0 } name ? name : "default";
-        var policy = TaskPolicy.Of(context.Activity);
-        return new(
-            context.Id, context.NodeId, context.Activity.Type, queue,
-            JsonSerializer.SerializeToElement(context.ActivityState, WorkflowJson.Options), policy.MaxAttempts, policy.Timeout);
-    }
-
-    /// <summary>Whatever an activity throws becomes an incident of its instance, never a crash of the host.</summary>
-    private static async Task GuardAsync(ActivityExecutionContext context, TimeProvider time, Func<ValueTask> body)
-    {
-        try
-        {
-            await body();
-        }
-        catch (OperationCanceledException) when (context.CancellationToken.IsCancellationRequested)
-        {
-            // The host stops: the burst is dropped and starts again from its last commit.
-            throw;
-        }
-        catch (Exception e)
-        {
-            context.WorkflowExecutionContext.Fault(context, e, time.GetUtcNow());
-        }
-    }
-}
-
-/// <summary>How often and how long a durable task may try: <c>customProperties.task {maxAttempts, timeoutSeconds}</c>.</summary>
-internal sealed record TaskPolicy(int MaxAttempts, TimeSpan Timeout)
-{
-    public static TaskPolicy Of(IActivity activity)
-    {
-        var attempts = 5;
-        var timeout = TimeSpan.FromHours(1);
-        if (activity.CustomProperties.TryGetValue("task", out var task) && task.ValueKind == JsonValueKind.Object)
-        {
-            if (task.TryGetProperty("maxAttempts", out var max) && max.TryGetInt32(out var value) && value > 0)
-                attempts = value;
-            if (task.TryGetProperty("timeoutSeconds", out var seconds) && seconds.TryGetDouble(out var limit) && limit > 0)
-                timeout = TimeSpan.FromSeconds(limit);
-        }
-
-        return new(attempts, timeout);
-    }
-}
-
 /// <summary>A durable task failed for good; carries what the task's host recorded.</summary>
 public sealed class TaskFaultedException(ExceptionState state) : Exception(state?.Message)
 {
@@ -220,3 +36,207 @@ public sealed class TaskFaultedException(ExceptionState state) : Exception(state
 
     public override string? StackTrace => State.StackTrace;
 }
+
+/// <summary>
+/// Runs one burst: applies messages, then runs activities first in, first out, until all wait or are done.
+/// Touches no database itself; what it decides stands in the context's outbox, which <paramref name="commit"/> takes
+/// away where the commit strategy asks for it.
+/// </summary>
+/// <param name="commit">Makes the state so far durable. Null: nothing is committed before the end.</param>
+internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueTask>? commit = null)
+{
+    /// <summary>A burst that makes more steps than this is an endless loop without a wait: it faults.</summary>
+    private const int MaxSteps = 1_000_000;
+
+    private readonly CommitPoints _commits = workflow.Graph.Options.Commits ?? CommitPoints.None;
+    private DateTimeOffset _committedAt = workflow.Now;
+    private int _steps;
+
+    public static Task RunAsync(WorkflowExecutionContext workflow, IReadOnlyList<Message> messages, Func<ValueTask>? commit = null) =>
+        new BurstRunner(workflow, commit).RunAsync(messages);
+
+    private async Task RunAsync(IReadOnlyList<Message> messages)
+    {
+        if (workflow.Status == WorkflowStatus.Running)
+            workflow.SubStatus = WorkflowSubStatus.Executing;
+        // What a faulted instance has kept is for after the retry that brings it back.
+        foreach (var message in workflow.Status == WorkflowStatus.Running ? messages : [.. messages.OrderBy(m => !m.Revives)])
+        {
+            if (workflow is { SubStatus: WorkflowSubStatus.Faulted } && !message.Revives)
+                continue;
+            if (message.Id != 0)
+                workflow.Outbox.Consumed.Add(message.Id);
+            await ApplyAsync(message);
+            if (_commits.AtStart && workflow.Scheduled.Count > 0)
+                await CommitAsync();
+            await DrainAsync();
+        }
+
+        workflow.Settle();
+    }
+
+    private async ValueTask DrainAsync()
+    {
+        while (workflow.Status == WorkflowStatus.Running && workflow.Scheduled.Count > 0)
+        {
+            var node = workflow.Scheduled.Peek().Node;
+            var commits = commit is null ? CommitPoints.None : node.Commits ?? _commits;
+            if (commits.BeforeActivity)
+                await CommitAsync();
+            await RunItemAsync(workflow.Dequeue());
+            if (commits.AfterActivity && workflow.Status == WorkflowStatus.Running)
+                await CommitAsync();
+            else if (commits.Period is { } period && workflow.Now - _committedAt >= period)
+                await CommitAsync();
+        }
+    }
+
+    private async ValueTask CommitAsync()
+    {
+        if (commit is null)
+            return;
+        await commit();
+        workflow.Outbox.Clear();
+        _committedAt = workflow.Now;
+    }
+
+    private ValueTask ApplyAsync(Message message)
+    {
+        workflow.Tick();
+        if (workflow.Status == WorkflowStatus.Finished && !message.Revives)
+            return default;
+        switch (message.Kind)
+        {
+            case MessageKind.Start when workflow.Root is null && workflow.Scheduled.Count == 0:
+                workflow.Enqueue(new(workflow.Graph.Root, null, null, null, default));
+                return default;
+            case MessageKind.Cancel:
+                return workflow.CancelWorkflowAsync();
+            case MessageKind.Resume or MessageKind.Stimulus:
+                return ResumeAllAsync(message);
+            case MessageKind.Task when workflow.FindContext(message.Target ?? "") is { HasTask: true } context:
+                return ApplyTaskAsync(context, message.Payload!.Value);
+            case MessageKind.Retry:
+                workflow.Retry(message.Payload is { ValueKind: JsonValueKind.Array } ids ? [.. ids.EnumerateArray().Select(i => i.GetString() ?? "")] : null);
+                return default;
+            case MessageKind.Alter when message.Payload is { } payload:
+                return Alterations.ApplyAsync(workflow, payload);
+            default:
+                return default;
+        }
+    }
+
+    private async ValueTask ResumeAllAsync(Message message)
+    {
+        var matching = workflow.Bookmarks.Where(b => message.Kind == MessageKind.Resume ? b.Id == message.Target : b.Hash == message.Target);
+        foreach (var bookmark in matching.ToList())
+        {
+            if (workflow.Status == WorkflowStatus.Running && workflow.FindContext(bookmark.ActivityInstanceId) is { } context)
+                await ResumeAsync(context, bookmark, message.Payload);
+        }
+    }
+
+    private async ValueTask ResumeAsync(ActivityExecutionContext context, Bookmark bookmark, JsonElement? payload)
+    {
+        try
+        {
+            context.ResumeInput = payload is { ValueKind: JsonValueKind.Object } input ? (Dictionary<string, object?>)WorkflowJson.ToPlain(input)! : null;
+            workflow.Log(context, "Resumed");
+            if (bookmark.AutoBurn)
+                workflow.Burn(bookmark);
+            if (bookmark.CallbackMethodName is { } method)
+                await context.Node.Descriptor.Bind<ExecuteActivityDelegate>(context.Activity, method)(context);
+            else if (bookmark.AutoComplete)
+                await context.CompleteActivityAsync();
+        }
+        catch (Exception e) when (IsFault(e))
+        {
+            workflow.Fault(context, e);
+        }
+    }
+
+    private async ValueTask ApplyTaskAsync(ActivityExecutionContext context, JsonElement payload)
+    {
+        try
+        {
+            var completion = payload.Deserialize<TaskCompletion>(WorkflowJson.Options)!;
+            context.HasTask = false;
+            workflow.Log(context, "Resumed");
+            foreach (var (name, value) in completion.JournalData)
+                context.JournalData[name] = WorkflowJson.ToPlain(value);
+            if (completion.Exception is { } exception)
+                throw new TaskFaultedException(exception);
+            foreach (var (name, value) in completion.Outputs)
+            {
+                if (context.Node.Descriptor.OutputOf(context.Activity, name) is { } output)
+                    context.Set(output, WorkflowJson.ToPlain(value));
+            }
+
+            await workflow.CompleteAsync(context, completion.IsDefault ? Outcomes.Default : new([.. completion.Outcomes ?? []]));
+        }
+        catch (Exception e) when (IsFault(e))
+        {
+            workflow.Fault(context, e);
+        }
+    }
+
+    private async ValueTask RunItemAsync(WorkItem item)
+    {
+        workflow.Tick();
+        if (item.Owner is { Status: not ActivityStatus.Running })
+            return;
+        var context = item.Existing ?? workflow.CreateContext(item);
+        if (++_steps > MaxSteps)
+        {
+            workflow.Fault(context, new InvalidOperationException($"The workflow made more than {MaxSteps} steps without waiting."));
+            return;
+        }
+
+        try
+        {
+            foreach (var input in item.Node.Inputs)
+                context.ActivityState[input.Name] = input.Evaluate(context);
+            if (!await item.Node.Activity.CanExecuteAsync(context))
+            {
+                workflow.Log(context, "Precondition Failed");
+                return;
+            }
+
+            context.Status = ActivityStatus.Running;
+            workflow.Log(context, "Started");
+            if (item.Node.RunsAsTask)
+            {
+                context.HasTask = true;
+                workflow.Outbox.Tasks.Add(TaskOf(context));
+                workflow.Log(context, "Suspended");
+                return;
+            }
+
+            await item.Node.Activity.ExecuteAsync(context);
+            if (context.Status == ActivityStatus.Running && context.BookmarksCreated > 0)
+                workflow.Log(context, "Suspended");
+        }
+        catch (Exception e) when (IsFault(e))
+        {
+            workflow.Fault(context, e);
+        }
+    }
+
+    private NewTask TaskOf(ActivityExecutionContext context)
+    {
+        var queue = context.StoredActivityState?.GetValueOrDefault("Queue") is string { Length: > 0 } name ? name : "default";
+        return new(
+            workflow.Id, context.Id, context.NodeId, context.Activity.Type, queue,
+            JsonSerializer.SerializeToElement(context.ActivityState, WorkflowJson.Options), TaskPolicy.Of(context.Activity));
+    }
+
+    /// <summary>
+    /// Whatever an activity throws becomes an incident of its instance, never a crash of the host. Only when the host stops
+    /// is the burst dropped: it starts again from its last commit. A commit that failed is not the activity's fault either.
+    /// </summary>
+    private bool IsFault(Exception exception) =>
+        exception is not CommitFailedException && !(exception is OperationCanceledException && workflow.CancellationToken.IsCancellationRequested);
+}
+
+/// <summary>A checkpoint in the middle of a burst was not committed; the burst is dropped.</summary>
+internal sealed class CommitFailedException(string message, Exception? inner = null) : Exception(message, inner);

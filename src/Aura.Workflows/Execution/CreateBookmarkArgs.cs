@@ -17,7 +17,12 @@ public sealed record ActivityCompletedContext(
 /// <summary>What a bookmark waits for and what happens on resume. Without a callback, resuming completes the activity.</summary>
 public sealed class CreateBookmarkArgs
 {
+    /// <summary>What a stimulus must equal, by its hash.</summary>
     public object? Stimulus { get; set; }
+
+    /// <summary>What is stored with the bookmark instead of the stimulus: more than what it is matched by.</summary>
+    public object? Payload { get; set; }
+
     public ExecuteActivityDelegate? Callback { get; set; }
 
     /// <summary>Defaults to the activity's type name.</summary>

@@ -5,6 +5,7 @@ namespace Aura.Workflows;
 /// <summary>What wakes an instance.</summary>
 public enum MessageKind
 {
+    /// <summary>Goes on with what the state holds: from the very start, or where a host died in the middle.</summary>
     Start,
 
     /// <summary>Resumes one bookmark by id.</summary>
@@ -17,6 +18,12 @@ public enum MessageKind
     Task,
 
     Cancel,
+
+    /// <summary>Runs faulted activities again.</summary>
+    Retry,
+
+    /// <summary>Changes the instance by hand: a variable, an activity, its version.</summary>
+    Alter,
 }
 
 /// <summary>A message that goes out with the burst.</summary>
@@ -25,20 +32,27 @@ public enum MessageKind
 internal sealed record OutgoingMessage(string InstanceId, MessageKind Kind, string? Target, object? Payload, TimeSpan Delay = default);
 
 internal sealed record NewTask(
-    string ActivityInstanceId, string NodeId, string ActivityType, string Queue, JsonElement Input, int MaxAttempts, TimeSpan Timeout);
+    string InstanceId, string ActivityInstanceId, string NodeId, string ActivityType, string Queue, JsonElement Input, TaskPolicy Policy);
 
 internal sealed record NewInstance(
     string Id, string DefinitionId, string DefinitionVersionId, int Version, string? CorrelationId, string? Name,
-    string? ParentInstanceId, string? ParentBookmarkId, WorkflowState State);
+    string? ParentInstanceId, string? ParentBookmarkId, WorkflowState State)
+{
+    /// <summary>The host that runs it at once, under fence 1; null: it waits for whoever claims its start message.</summary>
+    public string? Owner { get; init; }
 
-internal sealed record JournalEntry(
-    string Id, long Sequence, string ActivityInstanceId, string? ParentActivityInstanceId, string ActivityId, string NodeId, string ActivityType,
-    string? ActivityName, string EventName, string? Message, JsonElement? Payload, DateTimeOffset Timestamp);
+    /// <summary>Instances with the same key exclude each other.</summary>
+    public string? ActivationKey { get; init; }
+}
 
-/// <summary>Sends a stimulus to whatever waits for it in other instances.</summary>
+/// <summary>A line of the journal; rendered when it is committed.</summary>
+internal readonly record struct JournalEntry(
+    long Sequence, ActivityExecutionContext Context, string EventName, string? Message, object? Payload, DateTimeOffset Timestamp);
+
+/// <summary>Sends a stimulus to whatever waits for it in other instances, and starts what it triggers.</summary>
 internal sealed record OutgoingStimulus(string Hash, string? CorrelationId, object? Payload);
 
-/// <summary>All that a burst wants to happen besides its own state; it goes out in the same commit.</summary>
+/// <summary>All that a burst wants to happen besides its own state, since the last commit; it goes out in the next one.</summary>
 internal sealed class Outbox
 {
     public List<OutgoingMessage> Messages { get; } = [];
@@ -46,5 +60,27 @@ internal sealed class Outbox
     public List<NewTask> Tasks { get; } = [];
     public List<NewInstance> Instances { get; } = [];
     public List<JournalEntry> Journal { get; } = [];
+    public List<ActivityExecutionContext> Touched { get; } = [];
+    public List<Bookmark> BookmarksAdded { get; } = [];
+    public List<string> BookmarksRemoved { get; } = [];
     public List<string> CancelledTaskOwners { get; } = [];
+
+    /// <summary>Messages that the burst has applied.</summary>
+    public List<long> Consumed { get; } = [];
+
+    public void Clear()
+    {
+        foreach (var context in Touched)
+            context.IsTouched = false;
+        Messages.Clear();
+        Stimuli.Clear();
+        Tasks.Clear();
+        Instances.Clear();
+        Journal.Clear();
+        Touched.Clear();
+        BookmarksAdded.Clear();
+        BookmarksRemoved.Clear();
+        CancelledTaskOwners.Clear();
+        Consumed.Clear();
+    }
 }

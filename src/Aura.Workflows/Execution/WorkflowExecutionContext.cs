@@ -1,15 +1,19 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text.Json;
+using Aura.Workflows.Definitions;
 using Aura.Workflows.Expressions;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Workflows;
 
-/// <summary>An activity that is due to run.</summary>
-internal sealed record WorkItem(ActivityNode Node, ActivityExecutionContext? Owner, string? Tag, IReadOnlyList<VariableSlot> Variables);
+/// <summary>An activity that is due to run, for the first time or again in an existing context.</summary>
+internal readonly record struct WorkItem(
+    ActivityNode Node, ActivityExecutionContext? Owner, string? Tag, IReadOnlyList<VariableSlot>? Variables, Callback Completed,
+    ActivityExecutionContext? Existing = null);
 
-internal sealed record CompletionCallback(ActivityExecutionContext Owner, string ChildNodeId, string MethodName, string? Tag);
+/// <summary>What undoes a completed activity when its instance is cancelled.</summary>
+internal sealed record Compensation(string NodeId, string MethodName, object? Data);
 
 /// <summary>
 /// One instance in memory for the length of a burst: its contexts, its queue and what it wants to commit.
@@ -17,60 +21,53 @@ internal sealed record CompletionCallback(ActivityExecutionContext Owner, string
 /// </summary>
 public sealed class WorkflowExecutionContext
 {
-    private readonly List<ActivityExecutionContext> _contexts = [];
-    private readonly List<CompletionCallback> _callbacks = [];
     private readonly List<Bookmark> _bookmarks = [];
     private readonly List<Incident> _incidents = [];
-    private readonly Dictionary<string, object?> _input;
-    private readonly Dictionary<string, Dictionary<string, object?>> _activityOutputs = new(StringComparer.Ordinal);
+    private readonly List<Compensation> _compensations = [];
     private readonly TimeProvider _time;
-    private long _logSequence;
 
     internal WorkflowExecutionContext(
-        string id, WorkflowGraph graph, WorkflowState state, string? correlationId, IServiceProvider services, CancellationToken cancellationToken)
+        string id, WorkflowGraph graph, string? correlationId, IServiceProvider services, CancellationToken cancellationToken, TimeProvider? time = null)
     {
         Id = id;
         Graph = graph;
         CorrelationId = correlationId;
         ServiceProvider = services;
         CancellationToken = cancellationToken;
-        _time = services.GetRequiredService<TimeProvider>();
-        Status = state.Status;
-        SubStatus = state.SubStatus;
-        Name = state.Name;
-        TriggerActivityId = state.TriggerActivityId;
-        _logSequence = state.LogSequence;
-        _input = Plain(state.Input);
-        Output = Plain(state.Output);
-        foreach (var (activityId, outputs) in state.ActivityOutputs)
-            _activityOutputs[activityId] = Plain(outputs);
-        _bookmarks.AddRange(state.Bookmarks);
-        _incidents.AddRange(state.Incidents);
-        RestoreContexts(state);
-        BookmarksBefore = [.. _bookmarks];
+        _time = time ?? services.GetRequiredService<TimeProvider>();
+        Now = _time.GetUtcNow();
     }
 
     public string Id { get; }
     public string? CorrelationId { get; set; }
     public string? Name { get; set; }
-    public WorkflowStatus Status { get; private set; }
-    public WorkflowSubStatus SubStatus { get; private set; }
+    public WorkflowStatus Status { get; internal set; }
+    public WorkflowSubStatus SubStatus { get; internal set; }
     public IServiceProvider ServiceProvider { get; }
     public CancellationToken CancellationToken { get; }
-    public IReadOnlyDictionary<string, object?> Input => _input;
-    public IDictionary<string, object?> Output { get; }
+    public IReadOnlyDictionary<string, object?> Input { get; internal set; } = new Dictionary<string, object?>();
+    public IDictionary<string, object?> Output { get; internal set; } = new Dictionary<string, object?>(StringComparer.Ordinal);
     public IReadOnlyList<Bookmark> Bookmarks => _bookmarks;
     public IReadOnlyList<Incident> Incidents => _incidents;
 
     internal WorkflowGraph Graph { get; }
     internal string? TriggerActivityId { get; set; }
+    internal ActivityExecutionContext? Root { get; private set; }
     internal Queue<WorkItem> Scheduled { get; private set; } = new();
     internal Outbox Outbox { get; } = new();
-    internal IReadOnlyList<Bookmark> BookmarksBefore { get; }
-    internal IReadOnlyList<ActivityExecutionContext> Contexts => _contexts;
+    internal IReadOnlyList<Compensation> Compensations => _compensations;
+    internal long LogSequence { get; set; }
 
-    /// <summary>Every context that this burst touched, for the execution records.</summary>
-    internal List<ActivityExecutionContext> Touched { get; } = [];
+    /// <summary>By activity id, then output name. Unlike Elsa's register it survives a suspend.</summary>
+    internal Dictionary<string, Dictionary<string, object?>> ActivityOutputs { get; } = new(StringComparer.Ordinal);
+
+    internal object? LastResult { get; set; }
+
+    /// <summary>Messages may be under way that come due later than the instance's end.</summary>
+    internal bool HasTimers { get; set; }
+
+    /// <summary>The time of the step that is under way: one look at the clock a step.</summary>
+    internal DateTimeOffset Now { get; private set; }
 
     /// <summary>Set while an activity's body runs as a durable task: completion is then recorded, not propagated.</summary>
     internal DetachedCompletion? Detached { get; set; }
@@ -79,39 +76,56 @@ public sealed class WorkflowExecutionContext
         where T : notnull
         => ServiceProvider.GetRequiredService<T>();
 
-    internal ActivityExecutionContext? FindContext(string id) => _contexts.Find(c => c.Id == id);
+    internal void Tick() => Now = _time.GetUtcNow();
 
-    internal IEnumerable<ActivityExecutionContext> ChildrenOf(ActivityExecutionContext context) =>
-        _contexts.Where(c => c.ParentActivityExecutionContext == context);
+    internal ActivityExecutionContext? FindContext(string id) => Walk(Root).FirstOrDefault(c => c.Id == id);
+
+    internal IEnumerable<ActivityExecutionContext> Contexts => Walk(Root);
+
+#pragma warning disable CA1822 // Reads as a question to the instance.
+    internal IEnumerable<ActivityExecutionContext> ChildrenOf(ActivityExecutionContext context) => context.Children;
+#pragma warning restore CA1822
 
     internal IReadOnlyDictionary<string, object?> InputOf(ActivityExecutionContext context)
     {
         if (context.ResumeInput is not { Count: > 0 } resumed)
-            return _input;
-        var merged = new Dictionary<string, object?>(_input, StringComparer.Ordinal);
+            return Input;
+        var merged = new Dictionary<string, object?>(Input, StringComparer.Ordinal);
         foreach (var (name, value) in resumed)
             merged[name] = value;
         return merged;
     }
 
-    internal ActivityExecutionContext CreateContext(ActivityNode node, ActivityExecutionContext? parent)
+    internal ActivityExecutionContext CreateContext(in WorkItem item)
     {
-        var context = new ActivityExecutionContext(NewId(), this, parent, node) { StartedAt = _time.GetUtcNow() };
-        _contexts.Add(context);
+        var context = new ActivityExecutionContext(this, item.Owner, item.Node) { StartedAt = Now, Tag = item.Tag, Completed = item.Completed };
+        Attach(context);
         Touch(context);
-        if (node.Activity is IVariableContainer container)
+        if (item.Node.Activity is IVariableContainer { Variables.Count: > 0 } container)
         {
             foreach (var variable in container.Variables)
                 context.Declare(variable);
         }
 
+        foreach (var slot in item.Variables ?? [])
+            context.Declare(slot);
         return context;
+    }
+
+    internal void Attach(ActivityExecutionContext context)
+    {
+        if (context.ParentActivityExecutionContext is { } parent)
+            parent.AddChild(context);
+        else
+            Root = context;
     }
 
     internal void Touch(ActivityExecutionContext context)
     {
-        if (!Touched.Contains(context))
-            Touched.Add(context);
+        if (context.IsTouched || Detached is not null)
+            return;
+        context.IsTouched = true;
+        Outbox.Touched.Add(context);
     }
 
     internal ValueTask ScheduleAsync(
@@ -120,51 +134,48 @@ public sealed class WorkflowExecutionContext
         if (activity is null)
             return callback is null ? default : callback(new(owner, owner, null));
         var node = Graph.NodeOf(activity);
-        if (callback is not null)
-            _callbacks.Add(new(owner, node.NodeId, MethodNameOf(callback.Method, owner.Activity), tag));
-        var slots = (variables ?? []).Select(v => new VariableSlot(v.Id.Length > 0 ? v.Id : v.Name, v.Name, v.TypeName, v.Value)).ToList();
-        Scheduled.Enqueue(new(node, owner, tag, slots));
+        Enqueue(new(node, owner, tag, variables?.Select(VariableSlot.Of).ToList(), new(callback, null)));
         return default;
     }
 
-    internal async ValueTask CompleteAsync(ActivityExecutionContext context, Outcomes outcomes)
+    internal void Enqueue(in WorkItem item)
+    {
+        if (item.Owner is not null)
+            item.Owner.QueuedWork++;
+        Scheduled.Enqueue(item);
+    }
+
+    internal WorkItem Dequeue()
+    {
+        var item = Scheduled.Dequeue();
+        if (item.Owner is not null)
+            item.Owner.QueuedWork--;
+        return item;
+    }
+
+    internal ValueTask CompleteAsync(ActivityExecutionContext context, Outcomes outcomes)
     {
         if (context.Status != ActivityStatus.Running)
-            return;
+            return default;
         if (Detached is not null)
         {
             context.Status = ActivityStatus.Completed;
             Detached = new(outcomes);
-            return;
+            return default;
         }
 
-        foreach (var child in ChildrenOf(context).ToList())
-            await CancelAsync(child);
-        WithdrawWorkOf(context);
-        context.Status = ActivityStatus.Completed;
-        context.JournalData["Outcomes"] = outcomes.Names;
-        Log(context, "Completed", null, context.JournalData);
-        Leave(context);
-
-        var callback = _callbacks.Find(c =>
-            c.Owner == context.ParentActivityExecutionContext && c.ChildNodeId == context.NodeId && c.Tag == context.Tag);
-        if (callback is null)
-            return;
-        _callbacks.Remove(callback);
-        if (callback.Owner.Status == ActivityStatus.Running)
-        {
-            Touch(callback.Owner);
-            await Invoke<ActivityCompletionCallback>(callback.Owner.Activity, callback.MethodName)(new(callback.Owner, context, outcomes));
-        }
+        return context.FirstChild is null && context.QueuedWork == 0
+            ? CompleteAloneAsync(context, outcomes)
+            : CompleteWithChildrenAsync(context, outcomes);
     }
 
     /// <summary>Cancels a context and all below it: queued work, bookmarks, durable tasks.</summary>
     internal async ValueTask CancelAsync(ActivityExecutionContext context)
     {
-        if (context.Status is not (ActivityStatus.Running or ActivityStatus.Pending))
+        if (context.Status is not (ActivityStatus.Running or ActivityStatus.Pending or ActivityStatus.Faulted))
             return;
         WithdrawWorkOf(context);
-        foreach (var child in ChildrenOf(context).ToList())
+        foreach (var child in context.Children.ToList())
             await CancelAsync(child);
         context.Status = ActivityStatus.Canceled;
         if (context.HasTask)
@@ -175,27 +186,35 @@ public sealed class WorkflowExecutionContext
             await handler.OnChildCancelledAsync(parent, context);
     }
 
+    /// <summary>Cancels everything, then undoes what asked to be undone, the last first.</summary>
     internal async ValueTask CancelWorkflowAsync()
     {
-        Scheduled.Clear();
-        foreach (var context in _contexts.Where(c => c.ParentActivityExecutionContext is null).ToList())
-            await CancelAsync(context);
+        ClearQueue();
+        if (Root is { } root)
+        {
+            await CancelAsync(root);
+            for (var i = _compensations.Count - 1; i >= 0; i--)
+                await CompensateAsync(root, _compensations[i]);
+        }
+
+        _compensations.Clear();
         End(WorkflowSubStatus.Cancelled);
     }
 
     /// <summary>Finish: nothing queued runs any more.</summary>
     internal void Finish()
     {
-        Scheduled.Clear();
-        foreach (var context in _contexts.Where(c => c.HasTask))
+        ClearQueue();
+        foreach (var context in Contexts.Where(c => c.HasTask))
             Outbox.CancelledTaskOwners.Add(context.Id);
         End(WorkflowSubStatus.Finished);
     }
 
-    internal void Fault(ActivityExecutionContext? context, Exception exception, DateTimeOffset now)
+    /// <summary>Records an incident. The strategy says whether the other branches go on.</summary>
+    internal void Fault(ActivityExecutionContext? context, Exception exception)
     {
-        var state = ExceptionState.From(exception);
-        context ??= _contexts.FirstOrDefault();
+        var state = exception is TaskFaultedException carried ? carried.State : ExceptionState.From(exception);
+        context ??= Root;
         var message = exception is InputEvaluationException or FaultException ? exception.Message : exception.GetBaseException().Message;
         _incidents.Add(new()
         {
@@ -205,38 +224,68 @@ public sealed class WorkflowExecutionContext
             ActivityType = context?.Activity.Type ?? "Elsa.Workflow",
             Message = message,
             Exception = state,
-            Timestamp = now,
+            Timestamp = Now,
         });
         if (context is not null)
         {
             context.Status = ActivityStatus.Faulted;
             context.Exception = state;
-            Touch(context);
+            context.HasTask = false;
+            RemoveBookmarks(context);
             Log(context, "Faulted", message);
         }
 
-        Status = WorkflowStatus.Finished;
-        SubStatus = WorkflowSubStatus.Faulted;
+        if (Graph.Options.IncidentStrategy == IncidentStrategy.Fault || context is null || context.ParentActivityExecutionContext is null)
+            EndFaulted();
     }
 
     /// <summary>The burst's queue is empty: finished, or waiting. Waiting for nothing is a fault, not a wait.</summary>
-    internal void Settle(DateTimeOffset now)
+    internal void Settle()
     {
         if (Status == WorkflowStatus.Finished)
             return;
-        if (_contexts.TrueForAll(c => c.Status is ActivityStatus.Completed or ActivityStatus.Canceled))
+        if (Root is null || Root.Status is ActivityStatus.Completed or ActivityStatus.Canceled)
         {
             End(WorkflowSubStatus.Finished);
             return;
         }
 
         SubStatus = WorkflowSubStatus.Suspended;
-        if (_bookmarks.Count == 0 && !_contexts.Exists(c => c.HasTask || c.Status == ActivityStatus.Pending))
-            Fault(_contexts.FindLast(c => c.Status == ActivityStatus.Running), new InvalidOperationException(
-                "The workflow cannot go on: nothing is scheduled and it waits for no event, timer, task or child workflow."), now);
+        if (_bookmarks.Count > 0 || Contexts.Any(c => c.HasTask || c.Status == ActivityStatus.Pending))
+            return;
+        // With incidents that others went on beside, this is their end; without, nobody could ever wake it.
+        if (!Contexts.Any(c => c.Status == ActivityStatus.Faulted))
+        {
+            Fault(Contexts.LastOrDefault(c => c.Status == ActivityStatus.Running), new InvalidOperationException(
+                "The workflow cannot go on: nothing is scheduled and it waits for no event, timer, task or child workflow."));
+        }
+
+        EndFaulted();
     }
 
-    internal void Begin() => SubStatus = WorkflowSubStatus.Executing;
+    /// <summary>
+    /// Runs faulted activities again, in their old contexts. What was queued and what waits elsewhere in the instance goes on too.
+    /// </summary>
+    /// <param name="activityIds">Ids of activities or of their runs; null for all that faulted.</param>
+    internal void Retry(IReadOnlyCollection<string>? activityIds)
+    {
+        var faulted = Contexts
+            .Where(c => c.Status == ActivityStatus.Faulted && (activityIds is null || activityIds.Contains(c.Activity.Id) || activityIds.Contains(c.Id)))
+            .ToList();
+        if (faulted.Count == 0)
+            return;
+        Status = WorkflowStatus.Running;
+        SubStatus = WorkflowSubStatus.Executing;
+        foreach (var context in faulted)
+        {
+            ForgetIncidents(context);
+            Log(context, "Retried");
+            context.Reset();
+            Enqueue(new(context.Node, context.ParentActivityExecutionContext, context.Tag, null, context.Completed, context));
+        }
+    }
+
+    internal void ForgetIncidents(ActivityExecutionContext context) => _incidents.RemoveAll(i => i.ActivityInstanceId == context.Id);
 
     internal Bookmark AddBookmark(ActivityExecutionContext context, CreateBookmarkArgs args)
     {
@@ -248,28 +297,45 @@ public sealed class WorkflowExecutionContext
             Id = NewId(),
             Name = name,
             Hash = StimulusHash.Of(name, args.Stimulus, args.IncludeActivityInstanceId ? context.Id : null),
-            Payload = args.Stimulus is null ? null : JsonSerializer.SerializeToElement(args.Stimulus, WorkflowJson.Options),
+            Payload = args.Stimulus is null ? null : JsonSerializer.SerializeToElement(args.Payload ?? args.Stimulus, WorkflowJson.Options),
             ActivityId = context.Activity.Id,
             ActivityNodeId = context.NodeId,
             ActivityInstanceId = context.Id,
-            CreatedAt = _time.GetUtcNow(),
+            CreatedAt = Now,
             AutoBurn = args.AutoBurn,
             AutoComplete = args.AutoComplete,
             CallbackMethodName = args.Callback is null ? null : MethodNameOf(args.Callback.Method, context.Activity),
         };
         _bookmarks.Add(bookmark);
+        Outbox.BookmarksAdded.Add(bookmark);
         return bookmark;
     }
 
-    internal void Burn(Bookmark bookmark) => _bookmarks.Remove(bookmark);
+    internal void ResumeLater(Bookmark bookmark, TimeSpan delay)
+    {
+        HasTimers = true;
+        Outbox.Messages.Add(new(Id, MessageKind.Resume, bookmark.Id, null, delay));
+    }
+
+    internal void AddCompensation(ActivityExecutionContext context, ExecuteActivityDelegate compensation, object? data) =>
+        _compensations.Add(new(context.NodeId, MethodNameOf(compensation.Method, context.Activity), data));
+
+    internal void Burn(Bookmark bookmark)
+    {
+        _bookmarks.Remove(bookmark);
+        if (!Outbox.BookmarksAdded.Remove(bookmark))
+            Outbox.BookmarksRemoved.Add(bookmark.Id);
+    }
 
     internal void BindOutput(ActivityExecutionContext context, Output output, object? value)
     {
         if (Detached is not null)
             return;
-        if (!_activityOutputs.TryGetValue(context.Activity.Id, out var outputs))
-            _activityOutputs[context.Activity.Id] = outputs = new(StringComparer.Ordinal);
+        if (!ActivityOutputs.TryGetValue(context.Activity.Id, out var outputs))
+            ActivityOutputs[context.Activity.Id] = outputs = new(StringComparer.Ordinal);
         outputs[output.Name] = value;
+        if (output.Name == "Result")
+            LastResult = value;
         if (output.MemoryReferenceId is not { Length: > 0 } target)
             return;
         if (!context.TryAssignVariable(target, null, value) && Graph.Definition.HasOutput(target))
@@ -281,56 +347,15 @@ public sealed class WorkflowExecutionContext
         if (Detached is not null)
             return;
         Touch(context);
-        Outbox.Journal.Add(new(
-            NewId(), ++_logSequence, context.Id, context.ParentActivityExecutionContext?.Id, context.Activity.Id, context.NodeId,
-            context.Activity.Type, context.Activity.Name, eventName, message,
-            payload is null ? null : JsonSerializer.SerializeToElement(payload, WorkflowJson.Options), _time.GetUtcNow()));
-    }
-
-    internal WorkflowState ToState() => new()
-    {
-        Status = Status,
-        SubStatus = SubStatus,
-        Name = Name,
-        TriggerActivityId = TriggerActivityId,
-        LogSequence = _logSequence,
-        Input = Json(_input),
-        Output = Json(Output),
-        ActivityOutputs = _activityOutputs.ToDictionary(o => o.Key, o => Json(o.Value)),
-        Bookmarks = [.. _bookmarks],
-        Incidents = [.. _incidents],
-        Callbacks = [.. _callbacks.Select(c => new CompletionCallbackState(c.Owner.Id, c.ChildNodeId, c.MethodName, c.Tag))],
-        Scheduled = [.. Scheduled.Select(w => new WorkItemState(w.Node.NodeId, w.Owner?.Id, w.Tag, [.. w.Variables.Select(v => v.ToState())]))],
-        Contexts = [.. _contexts.Select(c => new ActivityContextState
-        {
-            Id = c.Id,
-            ParentId = c.ParentActivityExecutionContext?.Id,
-            NodeId = c.NodeId,
-            Status = c.Status,
-            Tag = c.Tag,
-            HasTask = c.HasTask,
-            StartedAt = c.StartedAt,
-            Properties = Json(c.Properties),
-            ActivityState = Json(c.ActivityState),
-            Variables = [.. c.Slots.Values.Select(s => s.ToState())],
-        })],
-    };
-
-    /// <summary>A method of an activity, found by name on its class or a base class.</summary>
-    internal static TDelegate Invoke<TDelegate>(IActivity activity, string methodName)
-        where TDelegate : Delegate
-    {
-        for (var type = activity.GetType(); type is not null; type = type.BaseType)
-        {
-            var method = type.GetMethod(methodName, BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
-            if (method is not null)
-                return method.CreateDelegate<TDelegate>(activity);
-        }
-
-        throw new InvalidOperationException($"{activity.GetType().Name} has no method '{methodName}', which a stored instance wants to call.");
+        Outbox.Journal.Add(new(++LogSequence, context, eventName, message, payload, Now));
     }
 
     internal static string NewId() => Random.Shared.NextInt64().ToString("x16", CultureInfo.InvariantCulture);
+
+    /// <summary>Ids of instances begin with the time, so that rows that are written together lie together in every index.</summary>
+    internal static string NewInstanceId(TimeProvider time) =>
+        time.GetUtcNow().ToUnixTimeMilliseconds().ToString("x12", CultureInfo.InvariantCulture)
+        + (Random.Shared.NextInt64() & 0xFFFF_FFFF_FFFF).ToString("x12", CultureInfo.InvariantCulture);
 
     internal static IReadOnlyDictionary<string, JsonElement> Json(IEnumerable<KeyValuePair<string, object?>> values) =>
         values.ToDictionary(v => v.Key, v => JsonSerializer.SerializeToElement(v.Value, WorkflowJson.Options));
@@ -338,68 +363,136 @@ public sealed class WorkflowExecutionContext
     internal static Dictionary<string, object?> Plain(IReadOnlyDictionary<string, JsonElement> values) =>
         values.ToDictionary(v => v.Key, v => WorkflowJson.ToPlain(v.Value), StringComparer.Ordinal);
 
-    private void End(WorkflowSubStatus subStatus)
-    {
-        Status = WorkflowStatus.Finished;
-        SubStatus = subStatus;
-        _bookmarks.Clear();
-        _callbacks.Clear();
-    }
-
-    /// <summary>The context is done: its bookmarks, callbacks and (unless it is the root) the context itself go.</summary>
-    private void Leave(ActivityExecutionContext context)
-    {
-        context.CompletedAt = _time.GetUtcNow();
-        context.HasTask = false;
-        Touch(context);
-        _bookmarks.RemoveAll(b => b.ActivityInstanceId == context.Id);
-        _callbacks.RemoveAll(c => c.Owner == context);
-        if (context.ParentActivityExecutionContext is not null)
-            _contexts.Remove(context);
-    }
-
-    private void WithdrawWorkOf(ActivityExecutionContext owner)
-    {
-        if (Scheduled.Any(w => w.Owner == owner))
-            Scheduled = new(Scheduled.Where(w => w.Owner != owner));
-    }
-
-    private void RestoreContexts(WorkflowState state)
-    {
-        var byId = new Dictionary<string, ActivityExecutionContext>(StringComparer.Ordinal);
-        foreach (var stored in state.Contexts)
-        {
-            var parent = stored.ParentId is null ? null : byId[stored.ParentId];
-            var context = new ActivityExecutionContext(stored.Id, this, parent, NodeOf(stored.NodeId))
-            {
-                Status = stored.Status,
-                Tag = stored.Tag,
-                HasTask = stored.HasTask,
-                StartedAt = stored.StartedAt,
-                Properties = Plain(stored.Properties),
-                ActivityState = Plain(stored.ActivityState),
-            };
-            foreach (var slot in stored.Variables)
-                context.Slots[slot.Id] = VariableSlot.From(slot);
-            byId.Add(stored.Id, context);
-            _contexts.Add(context);
-        }
-
-        foreach (var item in state.Scheduled)
-            Scheduled.Enqueue(new(NodeOf(item.NodeId), item.OwnerId is null ? null : byId[item.OwnerId], item.Tag, [.. item.Variables.Select(VariableSlot.From)]));
-        foreach (var callback in state.Callbacks.Where(c => byId.ContainsKey(c.OwnerId)))
-            _callbacks.Add(new(byId[callback.OwnerId], callback.ChildNodeId, callback.MethodName, callback.Tag));
-    }
-
-    private ActivityNode NodeOf(string nodeId) => Graph.Find(nodeId)
-        ?? throw new InvalidOperationException($"The instance stands at '{nodeId}', which version {Graph.Definition.Version} of its definition does not hold.");
-
-    private static string MethodNameOf(MethodInfo method, IActivity owner)
+    internal static string MethodNameOf(MethodInfo method, IActivity owner)
     {
         // A lambda's name is the compiler's: it could not be found again after a resume.
         if (method.DeclaringType is null || !method.DeclaringType.IsInstanceOfType(owner) || method.Name.Contains('<', StringComparison.Ordinal))
             throw new InvalidOperationException($"A callback must be a method of {owner.GetType().Name}, not a lambda: it is stored by name.");
         return method.Name;
+    }
+
+    /// <summary>The node at which a stored context or work item stands.</summary>
+    /// <exception cref="InvalidOperationException">The graph does not hold it.</exception>
+    internal ActivityNode NodeOf(string nodeId) => Graph.Find(nodeId)
+        ?? throw new InvalidOperationException($"The instance stands at '{nodeId}', which version {Graph.Definition.Version} of its definition does not hold.");
+
+    internal void RestoreRecords(IEnumerable<Bookmark> bookmarks, IEnumerable<Incident> incidents, IEnumerable<Compensation> compensations)
+    {
+        _bookmarks.AddRange(bookmarks);
+        _incidents.AddRange(incidents);
+        _compensations.AddRange(compensations);
+    }
+
+    private static IEnumerable<ActivityExecutionContext> Walk(ActivityExecutionContext? context)
+    {
+        if (context is null)
+            yield break;
+        // Parents before their children: so they are stored, so they can be restored.
+        var todo = new Stack<ActivityExecutionContext>();
+        todo.Push(context);
+        while (todo.TryPop(out var next))
+        {
+            yield return next;
+            foreach (var child in next.Children.Reverse())
+                todo.Push(child);
+        }
+    }
+
+    private async ValueTask CompleteWithChildrenAsync(ActivityExecutionContext context, Outcomes outcomes)
+    {
+        foreach (var child in context.Children.ToList())
+            await CancelAsync(child);
+        WithdrawWorkOf(context);
+        await CompleteAloneAsync(context, outcomes);
+    }
+
+    private ValueTask CompleteAloneAsync(ActivityExecutionContext context, Outcomes outcomes)
+    {
+        context.Status = ActivityStatus.Completed;
+        context.Outcomes = outcomes;
+        Log(context, "Completed");
+        Leave(context);
+        if (!context.Completed.IsSet || context.ParentActivityExecutionContext is not { Status: ActivityStatus.Running } owner)
+            return default;
+        Touch(owner);
+        return context.Completed.On(owner)(new(owner, context, outcomes));
+    }
+
+    private async ValueTask CompensateAsync(ActivityExecutionContext root, Compensation compensation)
+    {
+        var node = NodeOf(compensation.NodeId);
+        var context = new ActivityExecutionContext(this, root, node)
+        {
+            StartedAt = Now,
+            Status = ActivityStatus.Running,
+            ResumeInput = new Dictionary<string, object?> { ["Compensation"] = compensation.Data },
+        };
+        Touch(context);
+        try
+        {
+            await node.Descriptor.Bind<ExecuteActivityDelegate>(node.Activity, compensation.MethodName)(context);
+            Log(context, "Compensated");
+        }
+        // One compensation that fails must not keep the others from running: it becomes an incident.
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            Fault(context, e);
+        }
+    }
+
+    private void EndFaulted()
+    {
+        Status = WorkflowStatus.Finished;
+        SubStatus = WorkflowSubStatus.Faulted;
+    }
+
+    private void End(WorkflowSubStatus subStatus)
+    {
+        Status = WorkflowStatus.Finished;
+        SubStatus = subStatus;
+        foreach (var bookmark in _bookmarks.ToList())
+            Burn(bookmark);
+        // What never completed is over too; only the root is kept, for its variables.
+        foreach (var context in Contexts.Where(c => c.ParentActivityExecutionContext is not null).ToList())
+            context.ParentActivityExecutionContext!.RemoveChild(context);
+    }
+
+    /// <summary>The context is done: its bookmarks and (unless it is the root) the context itself go.</summary>
+    private void Leave(ActivityExecutionContext context)
+    {
+        context.CompletedAt = Now;
+        context.HasTask = false;
+        RemoveBookmarks(context);
+        context.ParentActivityExecutionContext?.RemoveChild(context);
+    }
+
+    private void RemoveBookmarks(ActivityExecutionContext context)
+    {
+        if (_bookmarks.Count == 0)
+            return;
+        foreach (var bookmark in _bookmarks.Where(b => b.ActivityInstanceId == context.Id).ToList())
+            Burn(bookmark);
+    }
+
+    private void ClearQueue()
+    {
+        foreach (var item in Scheduled)
+        {
+            if (item.Owner is not null)
+                item.Owner.QueuedWork = 0;
+        }
+
+        Scheduled.Clear();
+    }
+
+    private void WithdrawWorkOf(ActivityExecutionContext owner)
+    {
+        // An item that runs a context again is that context's own work.
+        if (Scheduled.Count == 0)
+            return;
+        if (owner.QueuedWork > 0 || Scheduled.Any(w => w.Existing == owner))
+            Scheduled = new(Scheduled.Where(w => w.Owner != owner && w.Existing != owner));
+        owner.QueuedWork = 0;
     }
 }
 

@@ -4,8 +4,63 @@ using Aura.Workflows.Definitions;
 
 namespace Aura.Workflows;
 
-/// <summary>An activity's place in a workflow's tree.</summary>
-public sealed record ActivityNode(IActivity Activity, string NodeId, ActivityNode? Parent, ActivityDescriptor Descriptor);
+/// <summary>An activity's place in a workflow's tree, with what never changes about running it.</summary>
+public sealed class ActivityNode
+{
+    internal ActivityNode(IActivity activity, string nodeId, ActivityNode? parent, ActivityDescriptor descriptor)
+    {
+        Activity = activity;
+        NodeId = nodeId;
+        Parent = parent;
+        Descriptor = descriptor;
+        RunsAsTask = descriptor.RunsAsTask(activity);
+        Commits = CommitStrategies.OfActivity(activity);
+        Inputs = [.. descriptor.Inputs.Where(i => i.IsWrapped && i.AutoEvaluate).Select(i => new NodeInput(i, i.Read(activity) as Input)).Where(i => i.Matters)];
+    }
+
+    public IActivity Activity { get; }
+
+    /// <summary>The ids from the workflow down to this activity, joined with colons.</summary>
+    public string NodeId { get; }
+
+    public ActivityNode? Parent { get; }
+    public ActivityDescriptor Descriptor { get; }
+
+    internal bool RunsAsTask { get; }
+    internal CommitPoints? Commits { get; }
+
+    /// <summary>The inputs that are evaluated before the activity runs.</summary>
+    internal IReadOnlyList<NodeInput> Inputs { get; }
+}
+
+/// <summary>An input of one node. A literal of an immutable type is converted once for all runs.</summary>
+internal sealed class NodeInput(InputDescriptor descriptor, Input? input)
+{
+    private readonly bool _isConstant = input?.Expression is { Type: "Literal" } && (input.Type.IsValueType || input.Type == typeof(string));
+    private object? _constant;
+    private bool _isKnown;
+
+    public string Name => descriptor.Name;
+
+    /// <summary>False: unset and without a default.</summary>
+    public bool Matters => input is not null || descriptor.DefaultValue is not null;
+
+    public object? Evaluate(ActivityExecutionContext context)
+    {
+        if (input is null)
+            return descriptor.DefaultValue;
+        if (Volatile.Read(ref _isKnown))
+            return _constant;
+        var value = context.Evaluate(input) ?? descriptor.DefaultValue;
+        if (_isConstant)
+        {
+            _constant = value;
+            Volatile.Write(ref _isKnown, true);
+        }
+
+        return value;
+    }
+}
 
 /// <summary>The activities of one definition version, by node id. Immutable and shared by all its instances.</summary>
 public sealed class WorkflowGraph
@@ -16,6 +71,7 @@ public sealed class WorkflowGraph
     internal WorkflowGraph(WorkflowDefinition definition, Workflow workflow, ActivityRegistry registry)
     {
         Definition = definition;
+        Options = definition.Options;
         var nodes = new List<ActivityNode>();
         var counters = new Dictionary<string, int>(StringComparer.Ordinal);
         var usedIds = new HashSet<string>(StringComparer.Ordinal);
@@ -50,6 +106,8 @@ public sealed class WorkflowGraph
     /// <summary>The <c>Elsa.Workflow</c> activity that holds the definition's root.</summary>
     public ActivityNode Root { get; }
 
+    internal DefinitionOptions Options { get; }
+
     public ActivityNode? Find(string nodeId) => _byNodeId.GetValueOrDefault(nodeId);
 
     /// <exception cref="InvalidOperationException">The activity is not part of this workflow.</exception>
@@ -58,5 +116,14 @@ public sealed class WorkflowGraph
         ArgumentNullException.ThrowIfNull(activity);
         return _byActivity.GetValueOrDefault(activity)
             ?? throw new InvalidOperationException($"Activity '{activity.Id}' is not part of workflow '{Definition.DefinitionId}'.");
+    }
+
+    /// <summary>The only node whose activity has that id, or whose node id it is.</summary>
+    internal ActivityNode? FindById(string id)
+    {
+        if (Find(id) is { } exact)
+            return exact;
+        var matches = _byActivity.Values.Where(n => n.Activity.Id == id).Take(2).ToList();
+        return matches.Count == 1 ? matches[0] : null;
     }
 }

@@ -37,7 +37,10 @@ public sealed record WorkflowState
     public string? TriggerActivityId { get; init; }
     public IReadOnlyList<ActivityContextState> Contexts { get; init; } = [];
     public IReadOnlyList<WorkItemState> Scheduled { get; init; } = [];
+
+    /// <summary>As instances of earlier versions stored them; now each context and work item holds its own.</summary>
     public IReadOnlyList<CompletionCallbackState> Callbacks { get; init; } = [];
+
     public IReadOnlyList<Bookmark> Bookmarks { get; init; } = [];
     public IReadOnlyList<Incident> Incidents { get; init; } = [];
     public IReadOnlyDictionary<string, JsonElement> Input { get; init; } = new Dictionary<string, JsonElement>();
@@ -46,6 +49,13 @@ public sealed record WorkflowState
     /// <summary>By activity id, then output name. Unlike Elsa's register it survives a suspend.</summary>
     public IReadOnlyDictionary<string, IReadOnlyDictionary<string, JsonElement>> ActivityOutputs { get; init; } =
         new Dictionary<string, IReadOnlyDictionary<string, JsonElement>>();
+
+    public JsonElement? LastResult { get; init; }
+
+    /// <summary>What is undone when the instance is cancelled, in the order in which it was done.</summary>
+    public IReadOnlyList<CompensationState> Compensations { get; init; } = [];
+
+    public bool HasTimers { get; init; }
 
     /// <summary>The last journal sequence number used.</summary>
     public long LogSequence { get; init; }
@@ -60,6 +70,9 @@ public sealed record ActivityContextState
     public required ActivityStatus Status { get; init; }
     public string? Tag { get; init; }
 
+    /// <summary>The method of the parent's activity to call at completion.</summary>
+    public string? Completed { get; init; }
+
     /// <summary>Set while the activity's body is a durable task that has not answered yet.</summary>
     public bool HasTask { get; init; }
 
@@ -72,8 +85,12 @@ public sealed record ActivityContextState
 public sealed record VariableSlotState(string Id, string Name, string TypeName, JsonElement Value);
 
 /// <summary>An activity that is due to run, in the order of the queue.</summary>
+/// <param name="ExistingId">The context to run again, for a retry.</param>
 public sealed record WorkItemState(
-    string NodeId, string? OwnerId, string? Tag, IReadOnlyList<VariableSlotState> Variables);
+    string NodeId, string? OwnerId, string? Tag, IReadOnlyList<VariableSlotState>? Variables, string? Completed = null, string? ExistingId = null);
+
+/// <summary>A method of an activity that undoes it, with its data.</summary>
+public sealed record CompensationState(string NodeId, string MethodName, JsonElement? Data);
 
 /// <summary>What an owner wants to be called with when a child completes: a method of the owner's activity, by name.</summary>
 public sealed record CompletionCallbackState(string OwnerId, string ChildNodeId, string MethodName, string? Tag);

@@ -10,98 +10,171 @@ namespace Aura.Workflows.Runtime;
 
 /// <summary>
 /// Claims instances that have due messages, runs their bursts and hands the results to the committer.
-/// An instance is in one burst at a time: the claim takes a lease and raises the fence.
+/// An instance is in one burst at a time: the claim sets its owner and raises the fence.
 /// </summary>
 internal sealed partial class BurstLoop(
-    NpgsqlDataSource dataSource, DefinitionStore definitions, GroupCommitter committer, HostIdentity host, IServiceScopeFactory scopes, Pulse pulse,
+    NpgsqlDataSource dataSource, DefinitionStore definitions, GroupCommitter committer, HostIdentity host, IServiceScopeFactory scopes,
     TimeProvider time, IOptions<WorkflowsOptions> options, ILogger<BurstLoop> logger) : ILoop
 {
     private const string ClaimSql = """
-        WITH candidates AS (
-            SELECT m.instance_id FROM wf.messages m
-            JOIN wf.instances i ON i.id = m.instance_id AND i.status = 'Running' AND (i.lease_until IS NULL OR i.lease_until < now())
-            WHERE m.due_at <= now()
-            GROUP BY m.instance_id ORDER BY min(m.due_at) LIMIT $2
-        ), locked AS (
+        WITH due AS MATERIALIZED (
+            SELECT m.instance_id FROM wf.messages m JOIN wf.instances i ON i.id = m.instance_id
+            WHERE m.due_at <= now() AND i.status = 'Running' AND i.owner IS NULL
+            ORDER BY m.due_at LIMIT $2
+        ), locked AS MATERIALIZED (
             SELECT i.id FROM wf.instances i
-            WHERE i.id IN (SELECT instance_id FROM candidates) AND i.status = 'Running' AND (i.lease_until IS NULL OR i.lease_until < now())
-            ORDER BY i.id FOR UPDATE SKIP LOCKED
+            WHERE i.id = ANY(ARRAY(SELECT DISTINCT instance_id FROM due)) AND i.status = 'Running' AND i.owner IS NULL
+            FOR UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE wf.instances i SET owner = $1, fence = fence + 1 FROM locked WHERE i.id = locked.id
+            RETURNING i.id, i.definition_id, i.definition_version_id, i.correlation_id, i.parent_instance_id, i.parent_bookmark_id, i.activation_key,
+                      i.fence, i.failed_commits, i.state
         )
-        UPDATE wf.instances i SET owner = $1, fence = fence + 1, lease_until = now() + $3
-        FROM locked WHERE i.id = locked.id
-        RETURNING i.id, i.definition_id, i.definition_version_id, i.correlation_id, i.parent_instance_id, i.parent_bookmark_id, i.fence,
-                  i.failed_commits, i.state
+        SELECT c.*, m.id, m.kind, m.target, m.payload FROM claimed c JOIN wf.messages m ON m.instance_id = c.id AND m.due_at <= now()
+        ORDER BY c.id, m.id
         """;
 
     private readonly ConcurrentDictionary<string, Task> _inFlight = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _abandon = new();
+    private volatile bool _stopping;
+    private volatile bool _suspectsLeases;
 
     public string Name => "bursts";
 
     public TimeSpan Interval => options.Value.PollInterval;
 
+    /// <summary>Whether this host runs bursts now and has room for one more.</summary>
+    public bool HasRoom => !_stopping && _inFlight.Count < options.Value.MaxBursts;
+
+    /// <summary>
+    /// Says that a statement which gives or takes a lease was cut off: this host may own instances that it does not run.
+    /// </summary>
+    public void SuspectLeases() => _suspectsLeases = true;
+
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
+        if (_suspectsLeases)
+            await FreeForgottenAsync(cancellationToken);
         var room = options.Value.MaxBursts - _inFlight.Count;
         if (room <= 0)
         {
-            await Task.WhenAny(_inFlight.Values);
+            await Task.WhenAny(_inFlight.Values).WaitAsync(cancellationToken);
             return 1;
         }
 
-        var claimed = await ClaimAsync(room, cancellationToken);
-        foreach (var instance in claimed)
+        IReadOnlyList<ClaimedInstance> claimed;
+        try
         {
-            _inFlight[instance.Id] = Task.Run(() => RunAsync(instance, cancellationToken), CancellationToken.None)
-                .ContinueWith(_ => _inFlight.TryRemove(instance.Id, out Task? _), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+            claimed = await ClaimAsync(room, cancellationToken);
+        }
+        catch
+        {
+            SuspectLeases();
+            throw;
         }
 
+        foreach (var instance in claimed)
+            Run(instance);
         return claimed.Count;
     }
 
-    public async Task DrainAsync() => await Task.WhenAll(_inFlight.Values);
+    /// <summary>Runs an instance whose lease this host holds.</summary>
+    public void Run(ClaimedInstance claimed)
+    {
+        // Entered before it starts: a burst that is over at once must find itself.
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _inFlight[claimed.Id] = done.Task;
+        _ = Task.Run(async () =>
+        {
+            try
+            {
+                await RunAsync(claimed, _abandon.Token);
+            }
+            finally
+            {
+                _inFlight.TryRemove(new(claimed.Id, done.Task));
+                done.SetResult();
+            }
+        });
+    }
+
+    /// <summary>Waits for the bursts in flight; those that take too long are given up and go on from their last commit elsewhere.</summary>
+    public async Task DrainAsync()
+    {
+        _stopping = true;
+        var all = Task.WhenAll(_inFlight.Values);
+        if (await Task.WhenAny(all, Task.Delay(options.Value.DrainTimeout, time)) != all)
+            await _abandon.CancelAsync();
+        await all;
+    }
 
     private async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(int count, CancellationToken cancellationToken)
     {
-        var instances = await dataSource.QueryAsync(ClaimSql, [host.Id, count, options.Value.InstanceLease], r => new ClaimedInstance(
-            r.GetString(0), r.GetString(1), r.GetString(2), r.Text(3), r.Text(4), r.Text(5), r.GetInt64(6), r.GetInt32(7), r.GetString(8)), cancellationToken);
-        if (instances.Count == 0)
-            return instances;
-        var messages = await dataSource.QueryAsync(
-            "SELECT instance_id, id, kind, target, payload FROM wf.messages WHERE instance_id = ANY($1) AND due_at <= now() ORDER BY id",
-            [instances.Select(i => i.Id).ToArray()],
-            r => (Instance: r.GetString(0), Message: new Message(r.GetInt64(1), Enum.Parse<MessageKind>(r.GetString(2)), r.Text(3), r.Json(4))),
-            cancellationToken);
-        var byInstance = messages.ToLookup(m => m.Instance, m => m.Message);
-        return [.. instances.Select(i => i with { Messages = [.. byInstance[i.Id]] })];
+        var instances = new List<ClaimedInstance>();
+        var messages = new List<Message>();
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = ClaimSql;
+        command.Parameters.Add(new() { Value = host.Id });
+        command.Parameters.Add(new() { Value = count });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            var id = reader.GetString(0);
+            if (instances.Count == 0 || instances[^1].Id != id)
+            {
+                messages = [];
+                instances.Add(new(
+                    id, reader.GetString(1), reader.GetString(2), reader.Text(3), reader.Text(4), reader.Text(5), reader.Text(6), host.Id,
+                    reader.GetInt64(7), reader.GetInt32(8), reader.Utf8(9)) { Messages = messages });
+            }
+
+            messages.Add(new(reader.GetInt64(10), Enum.Parse<MessageKind>(reader.GetString(11)), reader.Text(12), reader.Json(13)));
+        }
+
+        return instances;
     }
 
     private async Task RunAsync(ClaimedInstance claimed, CancellationToken cancellationToken)
     {
+        var state = claimed.State;
         try
         {
             await using var scope = scopes.CreateAsyncScope();
-            var state = JsonSerializer.Deserialize<WorkflowState>(claimed.State, WorkflowJson.Options)!;
-            BurstResult result;
+            var work = scope.ServiceProvider.GetRequiredService<UnitOfWork>();
+            CommitUnit unit;
             try
             {
-                var graph = await definitions.GraphAsync(claimed.DefinitionVersionId, cancellationToken);
-                var workflow = new WorkflowExecutionContext(claimed.Id, graph, state, claimed.CorrelationId, scope.ServiceProvider, cancellationToken);
-                await BurstRunner.RunAsync(workflow, claimed.Messages, time);
-                result = new(claimed, workflow, scope.ServiceProvider.GetRequiredService<UnitOfWork>().Statements, EndEffects(claimed, workflow));
+                var (workflow, migration) = await LoadAsync(claimed, scope.ServiceProvider, cancellationToken);
+                work.Add(migration);
+                await BurstRunner.RunAsync(workflow, claimed.Messages, CheckpointAsync);
+                unit = CommitUnit.Of(claimed, workflow, [.. work.Take(), .. EndEffects(claimed, workflow)], keepLease: false);
+
+                async ValueTask CheckpointAsync()
+                {
+                    var checkpoint = CommitUnit.Of(claimed, workflow, work.Take(), keepLease: true);
+                    switch (await committer.CommitAsync(checkpoint, cancellationToken))
+                    {
+                        case CommitOutcome.Committed:
+                            state = checkpoint.Instance!.State;
+                            break;
+                        case CommitOutcome.Refused refused:
+                            throw new CommitFailedException("A checkpoint was refused.", refused.Reason);
+                        default:
+                            throw new CommitFailedException("The lease was lost before a checkpoint.");
+                    }
+                }
             }
             // Not an activity's fault (those are caught inside): the definition or the state cannot be read. It must not be tried for ever.
-            catch (Exception e) when (e is not OperationCanceledException and not NpgsqlException)
+            catch (Exception e) when (e is not OperationCanceledException and not NpgsqlException and not CommitFailedException)
             {
                 LogUnreadable(logger, e, claimed.Id);
                 await SetAsideAsync(claimed, state, e);
                 return;
             }
 
-            switch (await committer.CommitAsync(result, cancellationToken))
+            switch (await committer.CommitAsync(unit, cancellationToken))
             {
-                case CommitOutcome.Committed:
-                    pulse.Beat();
-                    break;
                 case CommitOutcome.LeaseLost:
                     LogLeaseLost(logger, claimed.Id);
                     break;
@@ -110,11 +183,19 @@ internal sealed partial class BurstLoop(
                     break;
             }
         }
+        catch (CommitFailedException e) when (e.InnerException is { } reason)
+        {
+            await RefusedAsync(claimed, state, reason);
+        }
+        catch (CommitFailedException)
+        {
+            LogLeaseLost(logger, claimed.Id);
+        }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             await ReleaseAsync(claimed);
         }
-        // The edge of a burst: the database was away. Given back now or when the lease runs out, the burst is run again.
+        // The edge of a burst: the database was away. Given back now or when the host is taken for dead, the burst is run again.
         catch (Exception e)
         {
             LogBurstFailed(logger, e, claimed.Id);
@@ -122,13 +203,41 @@ internal sealed partial class BurstLoop(
         }
     }
 
-    private List<NpgsqlBatchCommand> EndEffects(ClaimedInstance claimed, WorkflowExecutionContext workflow) =>
+    /// <summary>The instance in memory, on the version that a migration among its messages asks for if it can stand there.</summary>
+    private async Task<(WorkflowExecutionContext Workflow, IReadOnlyList<NpgsqlBatchCommand> Migration)> LoadAsync(
+        ClaimedInstance claimed, IServiceProvider services, CancellationToken cancellationToken)
+    {
+        using var state = JsonDocument.Parse(claimed.State);
+        if (Alterations.TargetVersion(claimed.Messages) is { } version
+            && await definitions.FindVersionIdAsync(claimed.DefinitionId, version, cancellationToken) is { } versionId)
+        {
+            var migrated = new WorkflowExecutionContext(
+                claimed.Id, await definitions.GraphAsync(versionId, cancellationToken), claimed.CorrelationId, services, cancellationToken, time);
+            try
+            {
+                StateCodec.Restore(migrated, state.RootElement);
+                return (migrated, [Sql.Batch(
+                    "UPDATE wf.instances SET definition_version_id = $2, version = $3 WHERE id = $1", claimed.Id, versionId, version)]);
+            }
+            catch (InvalidOperationException)
+            {
+                // It stands where the other version has nothing: it stays, and the alteration says so in the journal.
+            }
+        }
+
+        var workflow = new WorkflowExecutionContext(
+            claimed.Id, await definitions.GraphAsync(claimed.DefinitionVersionId, cancellationToken), claimed.CorrelationId, services, cancellationToken, time);
+        StateCodec.Restore(workflow, state.RootElement);
+        return (workflow, []);
+    }
+
+    private IEnumerable<NpgsqlBatchCommand> EndEffects(ClaimedInstance claimed, WorkflowExecutionContext workflow) =>
         workflow.Status == WorkflowStatus.Finished && options.Value.OnFinished is { } handler
-            ? [.. handler(new(claimed.Id, claimed.DefinitionId, workflow.CorrelationId, workflow.SubStatus, workflow.Input, workflow.Incidents))]
+            ? handler(new(claimed.Id, claimed.DefinitionId, workflow.CorrelationId, workflow.SubStatus, workflow.Input, workflow.Incidents))
             : [];
 
     /// <summary>The database refused what the burst wrote. Tried again a few times, then set aside with the reason.</summary>
-    private async Task RefusedAsync(ClaimedInstance claimed, WorkflowState state, Exception reason)
+    private async Task RefusedAsync(ClaimedInstance claimed, byte[] state, Exception reason)
     {
         LogRefused(logger, reason, claimed.Id, claimed.FailedCommits + 1);
         if (claimed.FailedCommits + 1 >= options.Value.MaxFailedCommits)
@@ -137,13 +246,12 @@ internal sealed partial class BurstLoop(
             return;
         }
 
-        await dataSource.ExecuteAsync(
-            "UPDATE wf.instances SET failed_commits = failed_commits + 1, owner = NULL, lease_until = NULL WHERE id = $1 AND fence = $2",
-            [claimed.Id, claimed.Fence], CancellationToken.None);
+        await ReleaseAsync(claimed, failed: true);
     }
 
-    private async Task SetAsideAsync(ClaimedInstance claimed, WorkflowState state, Exception reason)
+    private async Task SetAsideAsync(ClaimedInstance claimed, byte[] lastState, Exception reason)
     {
+        var state = JsonSerializer.Deserialize<WorkflowState>(lastState, WorkflowJson.Options)!;
         var incident = new Incident
         {
             ActivityId = "Workflow1",
@@ -157,10 +265,12 @@ internal sealed partial class BurstLoop(
         var faulted = state with { Status = WorkflowStatus.Finished, SubStatus = WorkflowSubStatus.Faulted, Incidents = [.. state.Incidents, incident] };
         await using var connection = await dataSource.OpenConnectionAsync(CancellationToken.None);
         await using var transaction = await connection.BeginTransactionAsync(CancellationToken.None);
-        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { InstanceSql.SetAside(claimed, faulted) } };
+        await using var batch = new NpgsqlBatch(connection, transaction) { BatchCommands = { CommitSql.SetAside(claimed, faulted) } };
+        if (claimed.ActivationKey is not null)
+            batch.BatchCommands.Add(Sql.Batch(CommitSql.ReleaseActivations, (object)new[] { claimed.Id }));
         if (claimed is { ParentInstanceId: { } parent, ParentBookmarkId: { } bookmark })
         {
-            batch.BatchCommands.Add(InstanceSql.Send(Activities.ChildWorkflow.Finished(
+            batch.BatchCommands.Add(CommitSql.Send(Activities.ChildWorkflow.Finished(
                 claimed.Id, faulted.Status, faulted.SubStatus, WorkflowExecutionContext.Plain(faulted.Output), faulted.Incidents, parent, bookmark)));
         }
 
@@ -173,16 +283,37 @@ internal sealed partial class BurstLoop(
             await transaction.CommitAsync(CancellationToken.None);
     }
 
-    private async Task ReleaseAsync(ClaimedInstance claimed)
+    /// <summary>Gives the lease back. The start message makes sure that somebody looks: checkpoints may have used up what woke it.</summary>
+    private async Task ReleaseAsync(ClaimedInstance claimed, bool failed = false)
     {
         try
         {
-            await dataSource.ExecuteAsync(
-                "UPDATE wf.instances SET owner = NULL, lease_until = NULL WHERE id = $1 AND fence = $2", [claimed.Id, claimed.Fence], CancellationToken.None);
+            await dataSource.ExecuteAsync("""
+                WITH freed AS (
+                    UPDATE wf.instances SET owner = NULL, fence = fence + 1, failed_commits = failed_commits + $4
+                    WHERE id = $1 AND fence = $2 AND owner = $3 AND status = 'Running' RETURNING id)
+                INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM freed
+                """, [claimed.Id, claimed.Fence, claimed.Owner, failed ? 1 : 0], CancellationToken.None);
         }
         catch (NpgsqlException e)
         {
+            SuspectLeases();
             LogBurstFailed(logger, e, claimed.Id);
+        }
+    }
+
+    private async Task FreeForgottenAsync(CancellationToken cancellationToken)
+    {
+        _suspectsLeases = false;
+        try
+        {
+            await dataSource.ExecuteAsync(
+                HostLiveness.FreeInstancesSql + " AND id <> ALL($2) RETURNING id) " + HostLiveness.TellFreedSql, [host.Id, _inFlight.Keys.ToArray()], cancellationToken);
+        }
+        catch
+        {
+            SuspectLeases();
+            throw;
         }
     }
 

@@ -47,6 +47,11 @@ public sealed class DefinitionStore(NpgsqlDataSource dataSource, ActivityRegistr
         return _graphs.GetOrAdd(versionId, new ActivityReader(registry).Read(definition));
     }
 
+    /// <summary>The version's own id, or null when the definition has no such version.</summary>
+    internal async Task<string?> FindVersionIdAsync(string definitionId, int version, CancellationToken cancellationToken) => (await dataSource.QueryAsync(
+        "SELECT version_id FROM wf.definitions WHERE definition_id = $1 AND version = $2", [definitionId, version], r => r.GetString(0), cancellationToken))
+        .FirstOrDefault();
+
     /// <summary>Checks that a definition can be built on this host.</summary>
     /// <exception cref="InvalidDefinitionException">It cannot; the message names the place.</exception>
     public void Check(WorkflowDefinition definition) => _ = new ActivityReader(registry).Read(definition);

@@ -13,8 +13,8 @@ public sealed class HostIdentity(IOptions<WorkflowsOptions> options)
 
 /// <summary>
 /// Keeps this host's row in <c>wf.hosts</c> with a session advisory lock on its number, and frees the leases of hosts whose
-/// lock is free: their process is gone, so nobody has to wait for its leases to run out. The fence keeps this safe
-/// also when such a host was only cut off.
+/// lock is free (their process is gone, so nobody has to wait) or whose lease has run out. The fence keeps this safe
+/// also when such a host was only cut off or stopped for a while.
 /// </summary>
 internal sealed partial class HostLiveness(
     NpgsqlDataSource dataSource, HostIdentity host, Pulse pulse, IOptions<WorkflowsOptions> options, ILogger<HostLiveness> logger) : ILoop, IAsyncDisposable
@@ -26,10 +26,21 @@ internal sealed partial class HostLiveness(
 
     public TimeSpan Interval => TimeSpan.FromSeconds(1);
 
+    /// <summary>Frees a host's instances; their fence moves on, so that nothing the host still does to them is accepted.</summary>
+    internal const string FreeInstancesSql =
+        "WITH freed AS (UPDATE wf.instances SET owner = NULL, fence = fence + 1 WHERE owner = $1 AND status = 'Running'";
+
+    /// <summary>What woke them may be used up: a start message makes sure that somebody goes on.</summary>
+    internal const string TellFreedSql = "INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM freed";
+
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         await HoldAsync(cancellationToken);
-        await dataSource.ExecuteAsync("UPDATE wf.hosts SET seen_at = now() WHERE id = $1", [host.Id], cancellationToken);
+        var rows = await dataSource.ExecuteAsync(
+            "UPDATE wf.hosts SET seen_at = now(), lease_until = now() + $2 WHERE id = $1", [host.Id, options.Value.HostLease], cancellationToken);
+        if (rows == 0)
+            // Taken for dead (the machine slept, the database was out of reach): its leases are gone, it begins anew.
+            await ForgetAsync();
         var others = await dataSource.QueryAsync(
             "SELECT id, number FROM wf.hosts WHERE id <> $1", [host.Id], r => (Id: r.GetString(0), Number: r.GetInt32(1)), cancellationToken);
         foreach (var other in others)
@@ -78,34 +89,50 @@ internal sealed partial class HostLiveness(
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using var command = new NpgsqlCommand("""
             WITH mine AS (
-                INSERT INTO wf.hosts (id, name) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET seen_at = now() RETURNING number)
+                INSERT INTO wf.hosts (id, name, lease_until) VALUES ($1, $2, now() + $4)
+                ON CONFLICT (id) DO UPDATE SET seen_at = now(), lease_until = excluded.lease_until RETURNING number)
             SELECT pg_advisory_lock($3, number) FROM mine
             """, connection, transaction);
         command.Parameters.Add(new() { Value = host.Id });
         command.Parameters.Add(new() { Value = options.Value.HostName });
         command.Parameters.Add(new() { Value = LockClass });
+        command.Parameters.Add(new() { Value = options.Value.HostLease });
         await command.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         _held = connection;
+    }
+
+    private async Task ForgetAsync()
+    {
+        if (_held is { } held)
+            await held.DisposeAsync();
+        _held = null;
     }
 
     private async Task ReapAsync(string id, int number, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var tryLock = new NpgsqlCommand("SELECT pg_try_advisory_xact_lock($1, $2)", connection, transaction);
-        tryLock.Parameters.Add(new() { Value = LockClass });
-        tryLock.Parameters.Add(new() { Value = number });
-        if (await tryLock.ExecuteScalarAsync(cancellationToken) is not true)
+        // Dead: nobody holds its lock. Or silent for longer than its lease: stopped, cut off, too slow.
+        await using var isGone = new NpgsqlCommand("""
+            SELECT id FROM wf.hosts WHERE id = $3 AND (lease_until < now() OR pg_try_advisory_xact_lock($1, $2)) FOR UPDATE SKIP LOCKED
+            """, connection, transaction);
+        isGone.Parameters.Add(new() { Value = LockClass });
+        isGone.Parameters.Add(new() { Value = number });
+        isGone.Parameters.Add(new() { Value = id });
+        if (await isGone.ExecuteScalarAsync(cancellationToken) is null)
             return;
         await using var batch = new NpgsqlBatch(connection, transaction)
         {
             BatchCommands =
             {
-                Sql.Batch("UPDATE wf.instances SET owner = NULL, lease_until = NULL WHERE owner = $1", id),
-                Sql.Batch("UPDATE wf.tasks SET owner = NULL, lease_until = NULL, last_error = 'The process that worked on it is gone.' WHERE owner = $1", id),
+                Sql.Batch(FreeInstancesSql + " RETURNING id) " + TellFreedSql, id),
+                Sql.Batch("""
+                    UPDATE wf.tasks SET owner = NULL, lease_until = NULL, fence = fence + 1, last_error = 'The process that worked on it is gone.'
+                    WHERE owner = $1
+                    """, id),
                 Sql.Batch("DELETE FROM wf.hosts WHERE id = $1", id),
-                WorkflowClient.Wake(),
+                Sql.Batch(CommitSql.Wake),
             },
         };
         await batch.ExecuteNonQueryAsync(cancellationToken);
@@ -118,8 +145,8 @@ internal sealed partial class HostLiveness(
     private static partial void LogReaped(ILogger logger, string host);
 }
 
-/// <summary>Turns other hosts' notifications into pulses.</summary>
-internal sealed class WakeListener(NpgsqlDataSource dataSource, Pulse pulse) : ILoop
+/// <summary>Turns other hosts' notifications into pulses, and tells this host's tasks that they are cancelled.</summary>
+internal sealed class WakeListener(NpgsqlDataSource dataSource, Pulse pulse, RunningTasks tasks) : ILoop
 {
     public string Name => "wake-listener";
 
@@ -128,8 +155,14 @@ internal sealed class WakeListener(NpgsqlDataSource dataSource, Pulse pulse) : I
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        connection.Notification += (_, _) => pulse.Beat();
-        await using (var listen = new NpgsqlCommand("LISTEN wf", connection))
+        connection.Notification += (_, notification) =>
+        {
+            if (notification.Channel == "wf_cancel")
+                tasks.Cancel(notification.Payload);
+            else
+                pulse.Beat();
+        };
+        await using (var listen = new NpgsqlCommand("LISTEN wf; LISTEN wf_cancel", connection))
             await listen.ExecuteNonQueryAsync(cancellationToken);
         pulse.Beat();
         while (await connection.WaitAsync(TimeSpan.FromSeconds(10), cancellationToken) || connection.State == System.Data.ConnectionState.Open)

@@ -12,6 +12,16 @@ public sealed class UnitOfWork
 
     public IReadOnlyList<NpgsqlBatchCommand> Statements => _statements;
 
+    /// <summary>Hands over what has come together since the last commit.</summary>
+    internal IReadOnlyList<NpgsqlBatchCommand> Take()
+    {
+        if (_statements.Count == 0)
+            return [];
+        NpgsqlBatchCommand[] taken = [.. _statements];
+        _statements.Clear();
+        return taken;
+    }
+
     public void Add(NpgsqlBatchCommand statement) => _statements.Add(statement);
 
     public void Add(IEnumerable<NpgsqlBatchCommand> statements) => _statements.AddRange(statements);
@@ -21,6 +31,11 @@ public sealed class UnitOfWork
 /// <param name="Attempt">1 for the first delivery; a crash or a lost lease delivers again.</param>
 public sealed record DurableTask(long Id, string InstanceId, string ActivityInstanceId, int Attempt, int MaxAttempts)
 {
+    internal Action? OnHeartbeat { get; init; }
+
+    /// <summary>Says that the work goes on. Where the activity has a heartbeat timeout, silence for longer ends the attempt.</summary>
+    public void Heartbeat() => OnHeartbeat?.Invoke();
+
     /// <summary>The same for every delivery of this task.</summary>
     public string IdempotencyKey => ActivityInstanceId;
 }

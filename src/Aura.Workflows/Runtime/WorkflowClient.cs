@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Aura.Workflows.Runtime;
@@ -7,38 +9,170 @@ namespace Aura.Workflows.Runtime;
 /// <summary>The statements that start an instance; the start happens when the caller's transaction commits.</summary>
 public sealed record PreparedStart(string InstanceId, IReadOnlyList<NpgsqlBatchCommand> Statements);
 
-/// <summary>Starts, wakes and cancels instances with statements that join any transaction.</summary>
-public sealed class WorkflowClient(DefinitionStore definitions)
+/// <summary>How an instance is started.</summary>
+public sealed record StartOptions
 {
-    /// <summary>Wakes the loops of all hosts when its transaction commits; a hint, the rows are the truth.</summary>
-    internal static NpgsqlBatchCommand Wake() => Sql.Batch("SELECT pg_notify('wf', '')");
+    public string? CorrelationId { get; init; }
+    public string? Name { get; init; }
+
+    /// <summary>The trigger that started it: the flowchart begins there.</summary>
+    public string? TriggerActivityId { get; init; }
+
+    /// <summary>A version's own id instead of the published version.</summary>
+    public string? VersionId { get; init; }
+
+    /// <summary>An id of the caller's choice; starting it twice is refused by the database.</summary>
+    public string? InstanceId { get; init; }
+}
+
+/// <summary>Starts, wakes, changes and cancels instances; prepared statements join any transaction of the caller's.</summary>
+public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource dataSource, HostIdentity host, IServiceProvider services, TimeProvider time)
+{
+    /// <summary>
+    /// Starts an instance, durably when this returns. A host that runs workflows and has room runs it itself at once; starts of many
+    /// callers go out together.
+    /// </summary>
+    /// <returns>The instance's id; null when the definition's activation strategy keeps it out.</returns>
+    /// <exception cref="InvalidDefinitionException">There is no published version of that definition.</exception>
+    public async Task<string?> StartAsync(
+        string definitionId, IReadOnlyDictionary<string, object?>? input = null, StartOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        var instance = await NewAsync(definitionId, input, options ?? new(), cancellationToken);
+        var committer = services.GetService<GroupCommitter>();
+        if (committer is null)
+            return await ExecuteStartAsync(instance, cancellationToken);
+
+        var loop = services.GetService<BurstLoop>() is { HasRoom: true } runs ? runs : null;
+        if (loop is not null)
+            instance = instance with { Owner = host.Id };
+        CommitOutcome outcome;
+        try
+        {
+            outcome = await committer.CommitAsync(new() { Instances = [instance] }, cancellationToken);
+        }
+        catch
+        {
+            loop?.SuspectLeases();
+            throw;
+        }
+
+        if (outcome is CommitOutcome.Refused refused)
+            throw new InvalidOperationException($"The instance could not be started: {refused.Reason.Message}", refused.Reason);
+        if (outcome is not CommitOutcome.Committed { Started: true })
+            return null;
+        loop?.Run(new(
+            instance.Id, instance.DefinitionId, instance.DefinitionVersionId, instance.CorrelationId, null, null, instance.ActivationKey, host.Id, 1, 0,
+            JsonSerializer.SerializeToUtf8Bytes(instance.State, WorkflowJson.Options)) { Messages = [new(0, MessageKind.Start, null, null)] });
+        return instance.Id;
+    }
 
     /// <param name="input">The workflow's input; values must be serialisable.</param>
     /// <exception cref="InvalidDefinitionException">There is no published version of that definition.</exception>
     public async Task<PreparedStart> PrepareStartAsync(
         string definitionId, IReadOnlyDictionary<string, object?> input, string? correlationId = null, CancellationToken cancellationToken = default)
     {
-        var definition = await definitions.FindPublishedAsync(definitionId, cancellationToken)
-            ?? throw new InvalidDefinitionException($"There is no published workflow '{definitionId}'. Import or publish it first.");
-        var id = WorkflowExecutionContext.NewId();
-        var instance = new NewInstance(
-            id, definition.DefinitionId, definition.Id, definition.Version, correlationId, null, null, null,
-            new() { Input = WorkflowExecutionContext.Json(input) });
-        return new(id, [.. InstanceSql.Start(instance), Wake()]);
+        var instance = await NewAsync(definitionId, input, new() { CorrelationId = correlationId }, cancellationToken);
+        return new(instance.Id, [CommitSql.Start(instance), Wake()]);
     }
 
-    /// <summary>Delivers a stimulus to every bookmark with this name and payload (and correlation id, when given).</summary>
+    /// <summary>
+    /// Delivers a stimulus to every bookmark with this name and payload (and correlation id, when given), and starts what it triggers.
+    /// One that meets nobody is kept for a while.
+    /// </summary>
     /// <param name="payload">Must serialise to the same JSON as the bookmark's stimulus: same members in the same order.</param>
     public NpgsqlBatchCommand PrepareStimulus(
-        string name, object payload, IReadOnlyDictionary<string, object?>? input = null, string? correlationId = null) =>
-        InstanceSql.Stimulus(new(StimulusHash.Of(name, payload), correlationId, input));
+        string name, object payload, IReadOnlyDictionary<string, object?>? input = null, string? correlationId = null) => Sql.Batch(
+        "SELECT wf.send_stimulus($1, $2, $3, $4)", StimulusHash.Of(name, payload), correlationId, JsonValue.Of(input), TimeSpan.FromMinutes(10));
+
+    /// <summary>As <see cref="PrepareStimulus"/>, sent now and together with what others send.</summary>
+    public async Task SendStimulusAsync(
+        string name, object payload, IReadOnlyDictionary<string, object?>? input = null, string? correlationId = null, CancellationToken cancellationToken = default)
+    {
+        var hash = StimulusHash.Of(name, payload);
+        if (services.GetService<GroupCommitter>() is { } committer)
+            await committer.CommitAsync(new() { Stimuli = [new(hash, correlationId, input)] }, cancellationToken);
+        else
+            await ExecuteAsync([PrepareStimulus(name, payload, input, correlationId), Wake()], cancellationToken);
+    }
+
+    /// <summary>
+    /// Delivers a stimulus to the bookmarks of a name whose payload holds all members of the filter, whatever else it holds.
+    /// </summary>
+    /// <param name="filter">For example <c>new { Customer = 7 }</c>; members as the bookmark's payload spells them.</param>
+    public NpgsqlBatchCommand PrepareFilteredStimulus(
+        string name, object filter, IReadOnlyDictionary<string, object?>? input = null, string? correlationId = null) => Sql.Batch("""
+        INSERT INTO wf.messages (instance_id, kind, target, payload)
+        SELECT instance_id, 'Resume', id, $3 FROM wf.bookmarks
+        WHERE name = $1 AND payload::jsonb @> $2::jsonb AND ($4::text IS NULL OR correlation_id = $4)
+        """, name, JsonSerializer.Serialize(filter, WorkflowJson.Options), JsonValue.Of(input), correlationId);
 
     /// <summary>Delivers a stimulus to one instance. It is kept until the instance's next burst, also when no bookmark waits yet.</summary>
     public NpgsqlBatchCommand PrepareStimulusTo(
         string instanceId, string name, object payload, IReadOnlyDictionary<string, object?>? input = null) =>
-        InstanceSql.Send(new(instanceId, MessageKind.Stimulus, StimulusHash.Of(name, payload), input));
+        CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Stimulus, StimulusHash.Of(name, payload), input));
+
+    /// <summary>Resumes one bookmark of an instance.</summary>
+    public NpgsqlBatchCommand PrepareResume(string instanceId, string bookmarkId, IReadOnlyDictionary<string, object?>? input = null) =>
+        CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Resume, bookmarkId, input));
 
     /// <summary>Cancels an instance and, with it, its children.</summary>
     public NpgsqlBatchCommand PrepareCancel(string instanceId) =>
-        InstanceSql.Send(new(instanceId, MessageKind.Cancel, null, null));
+        CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Cancel, null, null));
+
+    /// <summary>Runs the faulted activities of an instance again, of all or of the given ids; the instance comes back when it had ended for them.</summary>
+    public NpgsqlBatchCommand PrepareRetry(string instanceId, IReadOnlyCollection<string>? activityIds = null) =>
+        PrepareChange(instanceId, MessageKind.Retry, activityIds);
+
+    /// <summary>Changes an instance by hand, in the shapes that <see cref="Alterations"/> lists.</summary>
+    /// <exception cref="ArgumentException">There is no such alteration.</exception>
+    public NpgsqlBatchCommand PrepareAlteration(string instanceId, JsonElement alteration)
+    {
+        if (alteration.Text("type") is not { } type || !Alterations.Types.Contains(type))
+            throw new ArgumentException($"An alteration's 'type' must be one of {string.Join(", ", Alterations.Types)}.", nameof(alteration));
+        return PrepareChange(instanceId, MessageKind.Alter, alteration);
+    }
+
+    /// <summary>Sends what was prepared, in one transaction, and wakes the hosts.</summary>
+    public async Task ExecuteAsync(IReadOnlyList<NpgsqlBatchCommand> statements, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(statements);
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        foreach (var statement in statements)
+            batch.BatchCommands.Add(statement);
+        batch.BatchCommands.Add(Wake());
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Wakes the loops of all hosts when its transaction commits; a hint, the rows are the truth.</summary>
+    internal static NpgsqlBatchCommand Wake() => Sql.Batch(CommitSql.Wake);
+
+    // An instance that ended as faulted runs again for this message; what it kept waits no longer.
+    private static NpgsqlBatchCommand PrepareChange(string instanceId, MessageKind kind, object? payload) => Sql.Batch("""
+        WITH revived AS (
+            UPDATE wf.instances SET status = 'Running', sub_status = 'Suspended', finished_at = NULL WHERE id = $1 AND sub_status = 'Faulted'
+        )
+        INSERT INTO wf.messages (instance_id, kind, payload) VALUES ($1, $2, $3)
+        """, instanceId, kind.ToString(), JsonValue.Of(payload));
+
+    private async Task<NewInstance> NewAsync(
+        string definitionId, IReadOnlyDictionary<string, object?>? input, StartOptions options, CancellationToken cancellationToken)
+    {
+        var definition = await definitions.FindPublishedAsync(definitionId, cancellationToken)
+            ?? throw new InvalidDefinitionException($"There is no published workflow '{definitionId}'. Import or publish it first.");
+        return new(
+            options.InstanceId ?? WorkflowExecutionContext.NewInstanceId(time), definition.DefinitionId, options.VersionId ?? definition.Id, definition.Version,
+            options.CorrelationId, options.Name, null, null,
+            new() { Input = WorkflowExecutionContext.Json(input ?? new Dictionary<string, object?>()), TriggerActivityId = options.TriggerActivityId })
+        {
+            ActivationKey = definition.Options.ActivationKey(definition.DefinitionId, options.CorrelationId),
+        };
+    }
+
+    private async Task<string?> ExecuteStartAsync(NewInstance instance, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { CommitSql.Start(instance), Wake() } };
+        return await batch.ExecuteScalarAsync(cancellationToken) as string;
+    }
 }

@@ -34,9 +34,8 @@ public static class WorkflowsServices
     public static IServiceCollection AddWorkflowLoops(this IServiceCollection services)
     {
         services.AddHostLoops();
-        services.AddSingleton<GroupCommitter>();
-        services.AddHostedService(s => s.GetRequiredService<GroupCommitter>());
-        return services.AddLoop<BurstLoop>();
+        services.AddSingleton<BurstLoop>();
+        return services.AddLoop(s => s.GetRequiredService<BurstLoop>());
     }
 
     /// <summary>Works on durable tasks of a queue on this host. A trailing <c>*</c> takes all queues that begin so.</summary>
@@ -60,6 +59,11 @@ public static class WorkflowsServices
     {
         if (services.Any(d => d.ServiceType == typeof(HostLiveness)))
             return;
+        // First, so that it stops last: what the loops still have in flight wants to be committed.
+        services.AddSingleton<GroupCommitter>();
+        services.AddHostedService(s => s.GetRequiredService<GroupCommitter>());
+        services.AddSingleton<RunningTasks>();
+        services.AddSingleton<TaskAttempts>();
         services.AddSingleton<HostLiveness>();
         services.AddLoop(s => s.GetRequiredService<HostLiveness>());
         services.AddLoop<WakeListener>();

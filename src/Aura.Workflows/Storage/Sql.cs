@@ -15,6 +15,21 @@ internal readonly record struct JsonValue(string? Text)
     };
 }
 
+/// <summary>A parameter that is sent as <c>json[]</c>, its items as UTF-8.</summary>
+internal sealed record JsonColumn(byte[]?[] Items)
+{
+    public static JsonColumn Of<T>(IReadOnlyList<T> rows, Func<T, byte[]?> value)
+    {
+        var items = new byte[]?[rows.Count];
+        for (var i = 0; i < items.Length; i++)
+            items[i] = value(rows[i]);
+        return new(items);
+    }
+
+    public static byte[]? Serialize(object? value) =>
+        value is null ? null : JsonSerializer.SerializeToUtf8Bytes(value, value.GetType(), WorkflowJson.Options);
+}
+
 /// <summary>Builds commands with positional parameters (<c>$1</c> …).</summary>
 internal static class Sql
 {
@@ -46,6 +61,8 @@ internal static class Sql
 
     public static string? Text(this NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetString(ordinal);
 
+    public static byte[] Utf8(this NpgsqlDataReader reader, int ordinal) => reader.GetFieldValue<byte[]>(ordinal);
+
     public static JsonElement? Json(this NpgsqlDataReader reader, int ordinal) =>
         reader.IsDBNull(ordinal) ? null : JsonSerializer.Deserialize<JsonElement>(reader.GetString(ordinal));
 
@@ -56,6 +73,7 @@ internal static class Sql
             parameters.Add(value switch
             {
                 JsonValue json => new NpgsqlParameter { Value = (object?)json.Text ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Json },
+                JsonColumn column => new NpgsqlParameter { Value = column.Items, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Json },
                 // An untyped null would leave the type to a guess.
                 null => new NpgsqlParameter { Value = DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text },
                 _ => new NpgsqlParameter { Value = value },

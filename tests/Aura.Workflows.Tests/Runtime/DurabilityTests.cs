@@ -144,7 +144,7 @@ public sealed class DurabilityTests(TestDatabase database) : IClassFixture<TestD
         await _engine.SuspendedAsync(id);
         await _engine.CommitAsync(
             new Npgsql.NpgsqlBatchCommand("INSERT INTO wf.hosts (id, name) VALUES ('dead', 'dead')"),
-            new Npgsql.NpgsqlBatchCommand($"UPDATE wf.instances SET owner = 'dead', fence = fence + 1, lease_until = now() + interval '1 hour' WHERE id = '{id}'"),
+            new Npgsql.NpgsqlBatchCommand($"UPDATE wf.instances SET owner = 'dead', fence = fence + 1 WHERE id = '{id}'"),
             _engine.Client.PrepareStimulus("Test.Block", new { Label = "h" }));
 
         (await _engine.FinishedAsync(id)).SubStatus.ShouldBe(WorkflowSubStatus.Finished);
