@@ -46,6 +46,12 @@ internal sealed partial class BurstLoop(
     /// <summary>Whether this host runs bursts now and has room for one more.</summary>
     public bool HasRoom => !_stopping && _inFlight.Count < options.Value.MaxBursts;
 
+    /// <summary>Bursts under way.</summary>
+    public int InFlight => _inFlight.Count;
+
+    /// <summary>Ends when one of the bursts under way does.</summary>
+    public Task OneDoneAsync() => _inFlight.Values.FirstOrDefault() ?? Task.CompletedTask;
+
     /// <summary>
     /// Says that a statement which gives or takes a lease was cut off: this host may own instances that it does not run.
     /// </summary>

@@ -32,6 +32,8 @@ public sealed class WorkflowsOptions
     /// <summary>How long a stimulus that met nobody is kept for one that comes to wait for it. Zero: not at all.</summary>
     public TimeSpan StimulusRetention { get; set; } = TimeSpan.FromMinutes(10);
 
+    public RetentionOptions Retention { get; } = new();
+
     /// <summary>
     /// Tasks of a queue that run at once on all hosts together, by the queue's name or its beginning and <c>*</c>. The same on all hosts.
     /// </summary>

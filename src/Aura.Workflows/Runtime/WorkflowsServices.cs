@@ -34,6 +34,7 @@ public static class WorkflowsServices
     public static IServiceCollection AddWorkflowLoops(this IServiceCollection services)
     {
         services.AddHostLoops();
+        services.AddLoop<Sweeper>();
         services.AddSingleton<BurstLoop>();
         return services.AddLoop(s => s.GetRequiredService<BurstLoop>());
     }

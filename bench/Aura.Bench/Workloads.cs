@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text.Json;
+using Aura.Workflows;
+using Aura.Workflows.Definitions;
+using Aura.Workflows.Runtime;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Aura.Bench;
+
+/// <summary>One line of the report. <paramref name="Ratio"/> is rate over limit, in the sense that <paramref name="Note"/> gives.</summary>
+internal sealed record Measurement(string Workload, double Rate, double Limit, double Ratio, string Unit, string Note);
+
+/// <summary>The workloads. Each measures Aura and its limit on the same server, one after the other.</summary>
+internal sealed class Workloads(BenchServer server, TimeSpan time)
+{
+    private const int InFlight = 256;
+
+    /// <summary>Seven activities inside a burst, nothing stored, one thread.</summary>
+    public async Task<Measurement> BurstAsync()
+    {
+        var registry = new ActivityRegistry().AddFrom(typeof(NoOp).Assembly);
+        var graph = new ActivityReader(registry).Read(WorkflowDefinition.Parse(BenchDefinitions.Sequence("burst", "Bench.NoOp"), "bench"));
+        await using var services = new ServiceCollection().AddSingleton(TimeProvider.System).BuildServiceProvider();
+        IReadOnlyList<Message> start = [new(0, MessageKind.Start, null, null)];
+        await LoopAsync(TimeSpan.FromSeconds(1));
+        var (count, elapsed) = await LoopAsync(time);
+        var rate = count * BenchDefinitions.Steps / elapsed.TotalSeconds;
+        return new("seven no-op activities in a burst, memory only", rate, 1_000_000, rate / 1_000_000, "activities/s", "the target; one thread");
+
+        async Task<(long Count, TimeSpan Elapsed)> LoopAsync(TimeSpan limit)
+        {
+            var watch = Stopwatch.StartNew();
+            var done = 0L;
+            while (watch.Elapsed < limit)
+            {
+                for (var i = 0; i < 100; i++, done++)
+                {
+                    var workflow = new WorkflowExecutionContext("x", graph, null, services, default, TimeProvider.System);
+                    await BurstRunner.RunAsync(workflow, start);
+                    if (workflow.SubStatus != WorkflowSubStatus.Finished)
+                        throw new InvalidOperationException("The burst did not finish.");
+                }
+            }
+
+            return (done, watch.Elapsed);
+        }
+    }
+
+    /// <summary>Seven steps, each committed before the next begins, 256 instances in flight.</summary>
+    public async Task<IReadOnlyList<Measurement>> DurableStepsAsync()
+    {
+        var database = await server.CreateDatabaseAsync("bench_steps");
+        await PrepareLimitAsync(database);
+        var single = await server.PgbenchAsync(database, Limits.OneStep, 64, time) / BenchDefinitions.Steps;
+        var grouped = await server.PgbenchAsync(database, Limits.GroupedSteps, 2, time) * InFlight / BenchDefinitions.Steps;
+        await using var host = await BenchHost.StartAsync(database);
+        await host.DefineAsync(BenchDefinitions.Sequence("steps", "Bench.NoOp", """{"commitStrategyName":"ActivityExecuted"}"""));
+        await RunManyAsync(host, "steps", TimeSpan.FromSeconds(2));
+        var before = await TransactionsAsync(host);
+        var (rate, count) = await RunManyAsync(host, "steps", time);
+        await Task.Delay(1500);
+        var transactions = (await TransactionsAsync(host) - before) / (double)count;
+        return
+        [
+            new("seven durable steps, 256 in flight, against one commit a step", rate, single, rate / single, "workflows/s", "pgbench, 64 clients, one row update a transaction, seven a workflow"),
+            new("seven durable steps, 256 in flight, against grouped checkpoints", rate, grouped, rate / grouped, "workflows/s", "pgbench, 2 clients, 256 row updates a transaction"),
+            new("SQL transactions for a workflow of seven durable steps", transactions, 2, transactions / 2, "transactions", "at most 2; lower is better"),
+        ];
+    }
+
+    /// <summary>Start to finish of a workflow that is one burst, stored.</summary>
+    public async Task<Measurement> BurstPersistedAsync()
+    {
+        var database = await server.CreateDatabaseAsync("bench_burst");
+        await PrepareLimitAsync(database);
+        var limit = await server.PgbenchAsync(database, Limits.GroupedWorkflows, 2, time) * InFlight;
+        await using var host = await BenchHost.StartAsync(database);
+        await host.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
+        await RunManyAsync(host, "burst", TimeSpan.FromSeconds(2));
+        var (rate, _) = await RunManyAsync(host, "burst", time);
+        return new("start to finish of a burst-only workflow", rate, limit, rate / limit, "workflows/s", "pgbench, 2 clients, 256 rows inserted and updated in groups");
+    }
+
+    /// <summary>Starts and runs workflows, 256 at a time, until the time is over. A workflow counts when its end is in the database.</summary>
+    private static async Task<(double Rate, long Count)> RunManyAsync(BenchHost host, string definition, TimeSpan time)
+    {
+        var loop = host.Services.GetRequiredService<BurstLoop>();
+        var started = 0L;
+        var watch = Stopwatch.StartNew();
+        var before = await FinishedAsync(host, definition);
+        await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>
+        {
+            while (watch.Elapsed < time)
+            {
+                await host.Client.StartAsync(definition);
+                Interlocked.Increment(ref started);
+                while (loop.InFlight >= InFlight)
+                    await loop.OneDoneAsync();
+            }
+        })));
+        while (loop.InFlight > 0)
+            await loop.OneDoneAsync();
+        var elapsed = watch.Elapsed;
+        var finished = await FinishedAsync(host, definition) - before;
+        if (finished != started)
+            throw new InvalidOperationException($"{started} workflows were started and {finished} have finished.");
+        return (finished / elapsed.TotalSeconds, finished);
+    }
+
+    private static Task<long> FinishedAsync(BenchHost host, string definition) =>
+        host.ScalarAsync<long>($"SELECT count(*) FROM wf.instances WHERE definition_id = '{definition}' AND sub_status = 'Finished'");
+
+    private static Task<long> TransactionsAsync(BenchHost host) =>
+        host.ScalarAsync<long>("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
+
+    private static async Task PrepareLimitAsync(string database)
+    {
+        await using var source = Npgsql.NpgsqlDataSource.Create(database);
+        await using var command = source.CreateCommand(Limits.Schema);
+        await command.ExecuteNonQueryAsync();
+    }
+}
+
+/// <summary>What PostgreSQL itself can do with the same rows: tables of the same width, the same number of row changes.</summary>
+internal static class Limits
+{
+    public const string Schema = """
+        CREATE TABLE bench_state (id bigint PRIMARY KEY, fence bigint NOT NULL, state json NOT NULL) WITH (fillfactor = 60);
+        INSERT INTO bench_state SELECT g, 0, json_build_object('x', repeat('x', 500)) FROM generate_series(1, 100000) g;
+        CREATE SEQUENCE bench_ids START 1000000 INCREMENT 256;
+        ANALYZE bench_state
+        """;
+
+    public const string OneStep = """
+        \set id random(1, 100000)
+        UPDATE bench_state SET fence = fence + 1, state = json_build_object('y', repeat('y', 500)) WHERE id = :id;
+        """;
+
+    public const string GroupedSteps = """
+        \set id random(1, 99000)
+        UPDATE bench_state SET fence = fence + 1, state = json_build_object('y', repeat('y', 500)) WHERE id BETWEEN :id AND :id + 255;
+        """;
+
+    public const string GroupedWorkflows = """
+        SELECT nextval('bench_ids') AS base \gset
+        INSERT INTO bench_state SELECT g, 1, json_build_object('x', repeat('x', 500)) FROM generate_series(:base, :base + 255) g;
+        UPDATE bench_state SET fence = fence + 1, state = json_build_object('y', repeat('y', 500)) WHERE id BETWEEN :base AND :base + 255;
+        """;
+}
