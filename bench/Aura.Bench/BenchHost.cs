@@ -46,6 +46,9 @@ internal sealed class BenchHost : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync())!;
     }
 
+    /// <summary>The process ids of the server's backends that this database has now.</summary>
+    public async Task<int[]> BackendsAsync() => await ScalarAsync<int[]>("SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database()");
+
     public async Task ExecuteAsync(string sql)
     {
         await using var command = DataSource.CreateCommand(sql);
@@ -58,5 +61,41 @@ internal sealed class BenchHost : IAsyncDisposable
         await _host.StopAsync();
         if (_host is IAsyncDisposable disposable)
             await disposable.DisposeAsync();
+    }
+}
+
+/// <summary>Processor time of this process and of a local server's backends. Robust where wall time is not: on a busy machine.</summary>
+internal sealed class CpuMeter
+{
+    private readonly int[] _backends;
+    private readonly TimeSpan _own;
+    private readonly TimeSpan _server;
+
+    private CpuMeter(int[] backends)
+    {
+        _backends = backends;
+        _own = System.Diagnostics.Process.GetCurrentProcess().TotalProcessorTime;
+        _server = ServerTime();
+    }
+
+    public static CpuMeter Start(int[] backends) => new(backends);
+
+    public (TimeSpan Client, TimeSpan Server) Stop() =>
+        (System.Diagnostics.Process.GetCurrentProcess().TotalProcessorTime - _own, ServerTime() - _server);
+
+    /// <summary>User and system time from <c>/proc</c>, in ticks of 10 ms; zero where there is no such process here.</summary>
+    private TimeSpan ServerTime()
+    {
+        var ticks = 0L;
+        foreach (var pid in _backends)
+        {
+            var file = $"/proc/{pid}/stat";
+            if (!File.Exists(file))
+                continue;
+            var fields = File.ReadAllText(file).Split(") ", 2)[^1].Split(' ');
+            ticks += long.Parse(fields[11], System.Globalization.CultureInfo.InvariantCulture) + long.Parse(fields[12], System.Globalization.CultureInfo.InvariantCulture);
+        }
+
+        return TimeSpan.FromMilliseconds(ticks * 10);
     }
 }

@@ -15,34 +15,43 @@ internal sealed class BenchServer : IAsyncDisposable
 {
     private readonly EmbeddedPostgres? _embedded;
     private readonly NpgsqlConnectionStringBuilder _server;
-    private readonly string _pgbench;
 
-    private BenchServer(EmbeddedPostgres? embedded, string connectionString, string pgbench)
+    private BenchServer(EmbeddedPostgres? embedded, string connectionString)
     {
         _embedded = embedded;
         _server = new(connectionString);
-        _pgbench = pgbench;
     }
 
     /// <summary>Takes the server in <c>AURA_BENCH_POSTGRES</c> (a connection string), else starts one in the state folder.</summary>
-    /// <exception cref="InvalidOperationException">There is no pgbench.</exception>
-    public static async Task<BenchServer> StartAsync(string state)
+    /// <param name="folder">Below the state folder: who restarts its server needs one of its own.</param>
+    public static async Task<BenchServer> StartAsync(string state, string folder = "bench")
     {
-        var pgbench = FindPgbench();
         if (Environment.GetEnvironmentVariable("AURA_BENCH_POSTGRES") is { Length: > 0 } given)
-            return new(null, given, pgbench);
-        var embedded = new EmbeddedPostgres(Path.Combine(state, "bench"), new ProcessRunner(), TimeProvider.System);
+            return new(null, given);
+        var embedded = new EmbeddedPostgres(Path.Combine(state, folder), new ProcessRunner(), TimeProvider.System);
         var server = await embedded.StartAsync("postgres");
-        return new(embedded, server.ConnectionString("postgres"), pgbench);
+        return new(embedded, server.ConnectionString("postgres"));
+    }
+
+    /// <summary>Whether the server is this program's own.</summary>
+    public bool CanRestart => _embedded is not null;
+
+    /// <param name="mode">As pg_ctl names it: <c>fast</c> ends the sessions, <c>immediate</c> is a crash.</param>
+    public Task RestartAsync(string mode) => _embedded?.RestartAsync(mode) ?? throw new InvalidOperationException("The server is not ours.");
+
+    public async Task DropDatabaseAsync(string name)
+    {
+        await using var admin = NpgsqlDataSource.Create(_server.ConnectionString + ";Pooling=false");
+        await using var drop = admin.CreateCommand($"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        await drop.ExecuteNonQueryAsync();
     }
 
     /// <summary>A migrated, empty database.</summary>
     public async Task<string> CreateDatabaseAsync(string name)
     {
+        await DropDatabaseAsync(name);
         await using (var admin = NpgsqlDataSource.Create(_server.ConnectionString + ";Pooling=false"))
         {
-            await using var drop = admin.CreateCommand($"DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            await drop.ExecuteNonQueryAsync();
             await using var create = admin.CreateCommand($"CREATE DATABASE {name}");
             await create.ExecuteNonQueryAsync();
         }
@@ -54,7 +63,7 @@ internal sealed class BenchServer : IAsyncDisposable
     }
 
     /// <summary>Transactions a second of a pgbench script.</summary>
-    /// <exception cref="InvalidOperationException">pgbench failed.</exception>
+    /// <exception cref="InvalidOperationException">There is no pgbench, or it failed.</exception>
     public async Task<double> PgbenchAsync(string connectionString, string script, int clients, TimeSpan time)
     {
         var target = new NpgsqlConnectionStringBuilder(connectionString);
@@ -62,7 +71,7 @@ internal sealed class BenchServer : IAsyncDisposable
         try
         {
             await File.WriteAllTextAsync(file, script);
-            var start = new ProcessStartInfo(_pgbench)
+            var start = new ProcessStartInfo(FindPgbench())
             {
                 UseShellExecute = false,
                 RedirectStandardOutput = true,

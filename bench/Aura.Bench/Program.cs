@@ -1,6 +1,15 @@
 using System.Globalization;
 using System.Text.Json;
 using Aura.Bench;
+using Aura.Bench.Chaos;
+
+switch (args.FirstOrDefault())
+{
+    case "chaos":
+        return await ChaosCommand.RunAsync(args[1..]);
+    case "host":
+        return await ChaosHost.RunAsync(args[1..]);
+}
 
 var json = args.Contains("--json");
 var only = args.SkipWhile(a => a != "--only").Skip(1).FirstOrDefault();
@@ -23,3 +32,5 @@ foreach (var (name, run) in all.Where(w => only is null || w.Name == only))
             : string.Create(CultureInfo.InvariantCulture, $"{m.Workload,-66} {m.Rate,12:N1} {m.Limit,12:N1} {m.Ratio,8:0.00}  {m.Unit}  ({m.Note})"));
     }
 }
+
+return 0;

@@ -20,7 +20,7 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
     public async Task<Measurement> BurstAsync()
     {
         var registry = new ActivityRegistry().AddFrom(typeof(NoOp).Assembly);
-        var graph = new ActivityReader(registry).Read(WorkflowDefinition.Parse(BenchDefinitions.Sequence("burst", "Bench.NoOp"), "bench"));
+        var graph = new ActivityReader(registry).Read(WorkflowDefinition.Parse(BenchDefinitions.Sequence("burst", "Bench.NoOp"), "bench")).Graph;
         await using var services = new ServiceCollection().AddSingleton(TimeProvider.System).BuildServiceProvider();
         IReadOnlyList<Message> start = [new(0, MessageKind.Start, null, null)];
         await LoopAsync(TimeSpan.FromSeconds(1));
@@ -52,7 +52,7 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
     {
         var database = await server.CreateDatabaseAsync("bench_steps");
         await PrepareLimitAsync(database);
-        var single = await server.PgbenchAsync(database, Limits.OneStep, 64, time) / BenchDefinitions.Steps;
+        var single = await server.PgbenchAsync(database, Limits.OneStep, 32, time) / BenchDefinitions.Steps;
         var grouped = await server.PgbenchAsync(database, Limits.GroupedSteps, 2, time) * InFlight / BenchDefinitions.Steps;
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Sequence("steps", "Bench.NoOp", """{"commitStrategyName":"ActivityExecuted"}"""));
@@ -63,7 +63,7 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
         var transactions = (await TransactionsAsync(host) - before) / (double)count;
         return
         [
-            new("seven durable steps, 256 in flight, against one commit a step", rate, single, rate / single, "workflows/s", "pgbench, 64 clients, one row update a transaction, seven a workflow"),
+            new("seven durable steps, 256 in flight, against one commit a step", rate, single, rate / single, "workflows/s", "pgbench, 32 clients, one row update a transaction, seven a workflow"),
             new("seven durable steps, 256 in flight, against grouped checkpoints", rate, grouped, rate / grouped, "workflows/s", "pgbench, 2 clients, 256 row updates a transaction"),
             new("SQL transactions for a workflow of seven durable steps", transactions, 2, transactions / 2, "transactions", "at most 2; lower is better"),
         ];
@@ -83,9 +83,10 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
     }
 
     /// <summary>Starts and runs workflows, 256 at a time, until the time is over. A workflow counts when its end is in the database.</summary>
-    private static async Task<(double Rate, long Count)> RunManyAsync(BenchHost host, string definition, TimeSpan time)
+    public static async Task<(double Rate, long Count)> RunManyAsync(BenchHost host, string definition, TimeSpan time)
     {
         var loop = host.Services.GetRequiredService<BurstLoop>();
+        var cpu = CpuMeter.Start(await host.BackendsAsync());
         var started = 0L;
         var watch = Stopwatch.StartNew();
         var before = await FinishedAsync(host, definition);
@@ -102,9 +103,13 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
         while (loop.InFlight > 0)
             await loop.OneDoneAsync();
         var elapsed = watch.Elapsed;
+        var (client, server) = cpu.Stop();
         var finished = await FinishedAsync(host, definition) - before;
         if (finished != started)
             throw new InvalidOperationException($"{started} workflows were started and {finished} have finished.");
+        await Console.Error.WriteLineAsync(string.Create(
+            System.Globalization.CultureInfo.InvariantCulture,
+            $"  {definition}: CPU a workflow: {client.TotalMicroseconds / finished:0} µs Aura, {server.TotalMicroseconds / finished:0} µs PostgreSQL"));
         return (finished / elapsed.TotalSeconds, finished);
     }
 
@@ -114,7 +119,7 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
     private static Task<long> TransactionsAsync(BenchHost host) =>
         host.ScalarAsync<long>("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
 
-    private static async Task PrepareLimitAsync(string database)
+    public static async Task PrepareLimitAsync(string database)
     {
         await using var source = Npgsql.NpgsqlDataSource.Create(database);
         await using var command = source.CreateCommand(Limits.Schema);
@@ -140,6 +145,13 @@ internal static class Limits
     public const string GroupedSteps = """
         \set id random(1, 99000)
         UPDATE bench_state SET fence = fence + 1, state = json_build_object('y', repeat('y', 500)) WHERE id BETWEEN :id AND :id + 255;
+        """;
+
+    /// <summary>A batch is claimed in one transaction and answered in the next, as a queue must.</summary>
+    public const string BatchedClaims = """
+        WITH next AS (SELECT id FROM bench_queue WHERE owner IS NULL ORDER BY id LIMIT 64 FOR UPDATE SKIP LOCKED)
+        UPDATE bench_queue q SET owner = 'c:client_id' FROM next WHERE q.id = next.id;
+        DELETE FROM bench_queue WHERE id IN (SELECT id FROM bench_queue WHERE owner = 'c:client_id' ORDER BY id LIMIT 64);
         """;
 
     public const string GroupedWorkflows = """

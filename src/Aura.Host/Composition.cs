@@ -13,6 +13,7 @@ using Aura.Orchestra.Storage;
 using Aura.Orchestra.Validation;
 using Aura.Workflows;
 using Aura.Workflows.Definitions;
+using Aura.Workflows.Http;
 using Aura.Workflows.Runtime;
 using Aura.Workflows.Storage;
 using Microsoft.AspNetCore.DataProtection;
@@ -39,6 +40,7 @@ public static class Composition
             o.OnFinished = OnFinished;
         });
         services.AddSingleton<IWorkflowGateway, WorkflowGateway>();
+        services.AddHttpWorkflows();
         if (options.Roles.Any(r => r.RunsWorkflows))
             services.AddWorkflowLoops();
         foreach (var queue in options.Roles.SelectMany(r => r.Queues))

@@ -30,6 +30,22 @@ public abstract class Activity : IActivity
     public int Version { get; set; } = 1;
     public IDictionary<string, JsonElement> CustomProperties { get; } = new Dictionary<string, JsonElement>(StringComparer.OrdinalIgnoreCase);
 
+    /// <summary>Of a trigger: whether it starts the workflow.</summary>
+    public bool CanStartWorkflow
+    {
+        get => Flag("canStartWorkflow");
+        set => CustomProperties["canStartWorkflow"] = JsonSerializer.SerializeToElement(value);
+    }
+
+    /// <summary>Of kind Task: whether it runs as a durable task.</summary>
+    public bool RunAsynchronously
+    {
+        get => Flag("runAsynchronously");
+        set => CustomProperties["runAsynchronously"] = JsonSerializer.SerializeToElement(value);
+    }
+
+    private bool Flag(string name) => CustomProperties.TryGetValue(name, out var flag) && flag.ValueKind == JsonValueKind.True;
+
     protected virtual bool CanExecute(ActivityExecutionContext context) => true;
 
     protected virtual ValueTask<bool> CanExecuteAsync(ActivityExecutionContext context) => ValueTask.FromResult(CanExecute(context));
@@ -71,7 +87,11 @@ public abstract class CodeActivity<T> : CodeActivity
 }
 
 /// <summary>Marks activities that may start a workflow.</summary>
-public interface ITrigger : IActivity;
+public interface ITrigger : IActivity
+{
+    /// <summary>What starts the workflow here. Asked when the workflow is published; an exception is a validation error.</summary>
+    ValueTask<IEnumerable<TriggerPayload>> GetTriggerPayloadsAsync(TriggerIndexingContext context);
+}
 
 /// <summary>A terminal activity completes the flowchart or sequence that holds it.</summary>
 internal interface ITerminal;

@@ -38,6 +38,12 @@ public sealed class ActivityAttribute : Attribute
     public string? Description { get; set; }
     public string? DisplayName { get; set; }
     public ActivityKind Kind { get; set; } = ActivityKind.Action;
+
+    /// <summary>Of kind Task: whether it runs as a durable task unless the activity says otherwise.</summary>
+    public bool RunAsynchronously { get; set; }
+
+    /// <summary>Whether Studio's toolbox shows it.</summary>
+    public bool IsBrowsable { get; set; } = true;
 }
 
 /// <summary>An input of an activity: an <see cref="Input{T}"/> (an expression) or a plain property (raw JSON).</summary>
@@ -48,14 +54,82 @@ public sealed class InputAttribute : Attribute
     public string? DisplayName { get; set; }
     public string? Description { get; set; }
     public string? Category { get; set; }
+
+    /// <summary>Taken when the input is unset or evaluates to null.</summary>
     public object? DefaultValue { get; set; }
+
+    /// <summary>The expression type that Studio offers first.</summary>
+    public string? DefaultSyntax { get; set; }
+
+    /// <summary>The expression types that fit; null for all.</summary>
+    public string[]? SupportedSyntaxes { get; set; }
+
+    /// <summary>
+    /// What the editor offers: an array of texts (<c>dropdown</c>, <c>radiolist</c>, <c>checklist</c>), or an object that becomes the
+    /// hint's own specification.
+    /// </summary>
     public object? Options { get; set; }
+
+    /// <summary>The editor (<see cref="InputUIHints"/>); by default chosen by the type.</summary>
     public string? UIHint { get; set; }
+
+    /// <summary>A class that gives the editor's specification while a workflow is edited: an <see cref="IPropertyUIHandler"/>.</summary>
+    public Type? UIHandler { get; set; }
+
     public float Order { get; set; }
     public bool IsBrowsable { get; set; } = true;
+    public bool IsReadOnly { get; set; }
+    public bool IsSerializable { get; set; } = true;
+
+    /// <summary>The value is a secret: it stands in no journal and no execution record.</summary>
+    public bool IsSensitive { get; set; }
+
+    /// <summary>Another name for <see cref="IsSensitive"/>, as Elsa calls it.</summary>
+    public bool CanContainSecrets
+    {
+        get => IsSensitive;
+        set => IsSensitive = value;
+    }
 
     /// <summary>False: the activity evaluates the expression itself, when and as often as it needs.</summary>
     public bool AutoEvaluate { get; set; } = true;
+}
+
+/// <summary>The editors that Studio has.</summary>
+public static class InputUIHints
+{
+    public const string SingleLine = "singleline";
+    public const string MultiLine = "multiline";
+    public const string Checkbox = "checkbox";
+    public const string CheckList = "checklist";
+    public const string RadioList = "radiolist";
+    public const string DropDown = "dropdown";
+    public const string MultiText = "multitext";
+    public const string CodeEditor = "code-editor";
+    public const string JsonEditor = "json-editor";
+    public const string ExpressionEditor = "expression-editor";
+    public const string VariablePicker = "variable-picker";
+    public const string InputPicker = "input-picker";
+    public const string OutputPicker = "output-picker";
+    public const string OutcomePicker = "outcome-picker";
+    public const string TypePicker = "type-picker";
+    public const string WorkflowDefinitionPicker = "workflow-definition-picker";
+    public const string Dictionary = "dictionary";
+    public const string DynamicOutcomes = "dynamic-outcomes";
+    public const string DateTimePicker = "datetime-picker";
+    public const string SwitchEditor = "switch-editor";
+    public const string FlowSwitchEditor = "flow-switch-editor";
+    public const string HttpStatusCodes = "http-status-codes";
+}
+
+/// <summary>Gives an input's editor what it offers, while a workflow is edited. Pure and cheap: it is asked often.</summary>
+public interface IPropertyUIHandler
+{
+    /// <param name="property">The activity's property.</param>
+    /// <param name="context">The current values of the activity's inputs, by camelCase name; null for the first view.</param>
+    /// <returns>The input's UI specifications by hint, for example <c>{"dropdown": …}</c>; <c>Refresh: true</c> asks again on each selection.</returns>
+    ValueTask<IDictionary<string, object>> GetUIPropertiesAsync(
+        System.Reflection.PropertyInfo property, object? context, CancellationToken cancellationToken = default);
 }
 
 /// <summary>An output of an activity, bindable to a variable or a workflow output.</summary>
@@ -65,7 +139,9 @@ public sealed class OutputAttribute : Attribute
     public string? Name { get; set; }
     public string? DisplayName { get; set; }
     public string? Description { get; set; }
+    public float Order { get; set; }
     public bool IsBrowsable { get; set; } = true;
+    public bool IsSerializable { get; set; } = true;
 }
 
 /// <summary>A property that holds a child activity, or a list of them.</summary>
@@ -79,6 +155,8 @@ public sealed class PortAttribute : Attribute
     public PortAttribute(string name) => Name = name;
 
     public string? Name { get; set; }
+    public string? DisplayName { get; set; }
+    public bool IsBrowsable { get; set; } = true;
 }
 
 /// <summary>The static outcomes of an activity, each a port that a flowchart can connect.</summary>

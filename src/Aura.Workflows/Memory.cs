@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Workflows.Definitions;
 using Aura.Workflows.Expressions;
 
 namespace Aura.Workflows;
@@ -27,7 +28,11 @@ public class Variable
     /// <summary>The initial value.</summary>
     public object? Value { get; set; }
 
+    /// <summary>An alias or a legacy class name; see <see cref="StorageDrivers"/>.</summary>
     public string? StorageDriverTypeName { get; set; }
+
+    /// <summary>False: the value is lost when the instance suspends (an explicit memory driver). Without a driver the value is kept.</summary>
+    public bool IsPersisted => StorageDrivers.IsPersistent(StorageDriverTypeName);
 
     public object? Get(ActivityExecutionContext context) => Required(context).FindVariable(Id, Name)?.Value;
 
@@ -49,7 +54,11 @@ public class Variable<T> : Variable
     }
 
     public Variable(string name, T? value = default, string? id = null)
-        : base(name, value, id) => TypeName = TypeAliases.AliasOf(typeof(T));
+        : base(name, value, id)
+    {
+        IsArray = typeof(T) is { IsArray: true } && typeof(T) != typeof(byte[]);
+        TypeName = TypeAliases.AliasOf(IsArray ? typeof(T).GetElementType()! : typeof(T));
+    }
 
     public new T? Get(ActivityExecutionContext context) => ObjectConverter.ConvertTo<T>(base.Get(context));
 }
@@ -79,6 +88,11 @@ public sealed class Input<T> : Input
     {
     }
 
+    public Input(Literal<T> literal)
+        : this(Expression.LiteralOf(Required(literal).Value))
+    {
+    }
+
     public Input(Variable variable)
         : this(Expression.VariableOf(variable))
     {
@@ -89,6 +103,18 @@ public sealed class Input<T> : Input
         ArgumentNullException.ThrowIfNull(context);
         return context.Get(this)!;
     }
+
+    private static Literal<T> Required(Literal<T> literal)
+    {
+        ArgumentNullException.ThrowIfNull(literal);
+        return literal;
+    }
+}
+
+/// <summary>A value as it stands.</summary>
+public sealed class Literal<T>(T? value)
+{
+    public T? Value { get; } = value;
 }
 
 /// <summary>An output of an activity. Bound, its value goes to a variable or to a workflow output of that name.</summary>
@@ -113,6 +139,9 @@ public sealed class Output<T> : Output
     {
     }
 
+    /// <param name="name">A variable's id, or the name of a workflow output.</param>
+    public Output(string name) => MemoryReferenceId = name;
+
     public Output(Variable variable)
     {
         ArgumentNullException.ThrowIfNull(variable);
@@ -121,11 +150,21 @@ public sealed class Output<T> : Output
 }
 
 /// <summary>An expression as it stands in a definition: a syntax and its JSON value.</summary>
+[method: System.Text.Json.Serialization.JsonConstructor]
 public sealed record Expression(string Type, JsonElement Value)
 {
+    /// <summary>A script, or any text, in the syntax <paramref name="type"/>.</summary>
+    public Expression(string type, string value)
+        : this(type, JsonSerializer.SerializeToElement(value))
+    {
+    }
+
     internal static Expression LiteralOf(object? value) =>
         new("Literal", JsonSerializer.SerializeToElement(value, WorkflowJson.Options));
 
     internal static Expression VariableOf(Variable variable) =>
-        new("Variable", JsonSerializer.SerializeToElement(new { variable.Id, variable.Name }, WorkflowJson.Options));
+        new("Variable", JsonSerializer.SerializeToElement(new { variable.Id, variable.Name, variable.TypeName }, WorkflowJson.Options));
+
+    /// <summary>The workflow input of that name.</summary>
+    public static Expression InputOf(string name) => new("Input", JsonSerializer.SerializeToElement(new { name }));
 }

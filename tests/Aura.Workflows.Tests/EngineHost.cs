@@ -22,7 +22,9 @@ internal sealed class EngineHost : IAsyncDisposable
 
     public NpgsqlDataSource DataSource => _host.Services.GetRequiredService<NpgsqlDataSource>();
 
-    public static async Task<EngineHost> StartAsync(string connectionString, Action<WorkflowsOptions>? configure = null, string? queue = "*", bool runsBursts = true)
+    public static async Task<EngineHost> StartAsync(
+        string connectionString, Action<WorkflowsOptions>? configure = null, string? queue = "*", bool runsBursts = true,
+        Action<IServiceCollection>? services = null, int concurrency = 8)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { DisableDefaults = true });
         builder.Logging.SetMinimumLevel(LogLevel.None);
@@ -36,10 +38,11 @@ internal sealed class EngineHost : IAsyncDisposable
             configure?.Invoke(options);
         });
         builder.Services.AddSingleton<Probe>();
+        services?.Invoke(builder.Services);
         if (runsBursts)
             builder.Services.AddWorkflowLoops();
         if (queue is not null)
-            builder.Services.AddTaskLoop(queue, 8);
+            builder.Services.AddTaskLoop(queue, concurrency);
         var host = builder.Build();
         host.Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(EngineHost).Assembly);
         await host.StartAsync();

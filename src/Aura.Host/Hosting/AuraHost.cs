@@ -4,6 +4,7 @@ using Aura.Host.Api;
 using Aura.Host.Configuration;
 using Aura.Host.Postgres;
 using Aura.Orchestra.Processes;
+using Aura.Workflows.Http;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 
@@ -107,6 +108,7 @@ public sealed class AuraHost : IAsyncDisposable
         builder.Services.AddAura(options, connectionString);
         var app = builder.Build();
         app.MapAuraApi();
+        app.MapHttpWorkflows();
         return app;
     }
 

@@ -53,6 +53,17 @@ public sealed class EmbeddedPostgres(string state, ProcessRunner processes, Time
         }
     }
 
+    /// <summary>Restarts the server on its port: for tests of what its users do then.</summary>
+    /// <param name="mode">As pg_ctl names it: <c>fast</c> ends the sessions, <c>immediate</c> is a crash.</param>
+    /// <exception cref="PostgresUnavailableException">It did not come back.</exception>
+    public async Task RestartAsync(string mode, CancellationToken cancellationToken = default)
+    {
+        using var gate = await FileLock.AcquireAsync(Path.Combine(_home, "start.lock"), time, cancellationToken);
+        var result = await ControlAsync(FindBinaries(), ["restart", "-D", Data, "-l", LogFile, "-m", mode, "-w", "-t", "60"], cancellationToken);
+        if (await RunningAsync(cancellationToken) is null)
+            throw new PostgresUnavailableException($"PostgreSQL did not come back: {Tail(result.StandardError + result.StandardOutput)}");
+    }
+
     /// <summary>Lets go of the server, and stops it when nobody else uses it.</summary>
     public async ValueTask DisposeAsync()
     {

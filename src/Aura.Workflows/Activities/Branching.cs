@@ -1,60 +1,4 @@
-using System.Collections;
-
 namespace Aura.Workflows.Activities;
-
-/// <summary>Runs its activities one after the other; a terminal one ends it.</summary>
-[Activity("Elsa", "Workflows", "Execute a set of activities in sequence.")]
-public sealed class Sequence : Activity, IVariableContainer
-{
-    private const string Index = "CurrentIndex";
-
-    [Port]
-    public ICollection<IActivity> Activities { get; set; } = new List<IActivity>();
-
-    public ICollection<Variable> Variables { get; set; } = [];
-
-    protected override ValueTask ExecuteAsync(ActivityExecutionContext context) => NextAsync(context);
-
-    private ValueTask OnChildCompletedAsync(ActivityCompletedContext context) =>
-        context.ChildContext.Activity is ITerminal ? context.TargetContext.CompleteActivityAsync() : NextAsync(context.TargetContext);
-
-    private ValueTask NextAsync(ActivityExecutionContext context)
-    {
-        var index = context.GetProperty<int>(Index);
-        if (index >= Activities.Count)
-            return context.CompleteActivityAsync();
-        context.SetProperty(Index, index + 1);
-        return context.ScheduleActivityAsync(Activities.ElementAt(index), OnChildCompletedAsync);
-    }
-}
-
-/// <summary>Runs its activities side by side (their steps in turn) and completes when all are done.</summary>
-[Activity("Elsa", "Workflows", "Execute a set of activities in parallel.")]
-public sealed class Parallel : Activity, IVariableContainer
-{
-    private const string Done = "Completed";
-
-    [Port]
-    public ICollection<IActivity> Activities { get; set; } = new List<IActivity>();
-
-    public ICollection<Variable> Variables { get; set; } = [];
-
-    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
-    {
-        if (Activities.Count == 0)
-            await context.CompleteActivityAsync();
-        foreach (var activity in Activities)
-            await context.ScheduleActivityAsync(activity, OnChildCompletedAsync);
-    }
-
-    private async ValueTask OnChildCompletedAsync(ActivityCompletedContext context)
-    {
-        var done = context.TargetContext.GetProperty<int>(Done) + 1;
-        context.TargetContext.SetProperty(Done, done);
-        if (done == Activities.Count)
-            await context.TargetContext.CompleteActivityAsync();
-    }
-}
 
 /// <summary>Runs one of two branches; an absent branch completes.</summary>
 [Activity("Elsa", "Branching", "Evaluate a condition and continue with the matching branch.")]
@@ -82,84 +26,104 @@ public sealed class If : Activity
     private ValueTask OnBranchCompletedAsync(ActivityCompletedContext context) => context.TargetContext.CompleteActivityAsync();
 }
 
-/// <summary>Runs its body for each item, one after the other. The list is read again for each item.</summary>
-[Activity("Elsa", "Looping", "Iterate over a set of values.")]
-public sealed class ForEach : Activity
+/// <summary>One case of a switch: what it is called, when it matches, what it runs.</summary>
+public sealed class SwitchCase
 {
-    internal const string CurrentValueName = "CurrentValue";
-    internal const string CurrentIndexName = "CurrentIndex";
+    public string Label { get; set; } = "";
 
-    [Input(Description = "The set of values to iterate.", AutoEvaluate = false)]
-    public Input<ICollection<object>>? Items { get; set; }
+    /// <summary>A case without a condition never matches.</summary>
+    public Expression? Condition { get; set; }
 
-    [Port]
-    public IActivity? Body { get; set; }
-
-    [Output(Description = "The item of the current iteration.")]
-    public Output<object>? CurrentValue { get; set; }
-
-    protected override ValueTask ExecuteAsync(ActivityExecutionContext context) => NextAsync(context);
-
-    internal static IReadOnlyList<object?> ItemsOf(ActivityExecutionContext context, Input<ICollection<object>>? input, bool required)
-    {
-        var value = input is null ? null : context.Evaluate(input);
-        if (value is null && required)
-            throw new InvalidOperationException($"The items of '{context.Activity.Id}' are null; give a list, empty if there is nothing to do.");
-        return [.. ((value as IEnumerable)?.Cast<object?>() ?? []).Select(WorkflowJson.ToPlain)];
-    }
-
-    internal static IReadOnlyList<Variable> VariablesOf(object? item, int index) =>
-        [new(CurrentValueName, item), new Variable<int>(CurrentIndexName, index)];
-
-    private ValueTask OnBodyCompletedAsync(ActivityCompletedContext context) => NextAsync(context.TargetContext);
-
-    private ValueTask NextAsync(ActivityExecutionContext context)
-    {
-        var items = ItemsOf(context, Items, required: true);
-        var index = context.GetProperty<int>(CurrentIndexName);
-        if (index >= items.Count || Body is null)
-            return context.CompleteActivityAsync();
-        context.SetProperty(CurrentIndexName, index + 1);
-        context.Set(CurrentValue, items[index]);
-        return context.ScheduleActivityAsync(Body, OnBodyCompletedAsync, null, VariablesOf(items[index], index));
-    }
+    public IActivity? Activity { get; set; }
 }
 
-/// <summary>Runs its body for all items side by side and completes when all are done.</summary>
-[Activity("Elsa", "Looping", "Schedule an activity for each item in parallel.")]
-public sealed class ParallelForEach : Activity
+/// <summary>Runs the cases whose conditions hold, or the default when none does. Completes when all that it runs are done.</summary>
+[Activity("Elsa", "Branching", "Evaluate a set of case conditions and schedule the activity of a matching case.")]
+public sealed class Switch : Activity, ISignalHandler
 {
-    private const string Total = "Total";
-    private const string Done = "Completed";
+    private const string Running = "Running";
 
-    [Input(Description = "The set of values to iterate.", AutoEvaluate = false)]
-    public Input<ICollection<object>>? Items { get; set; }
+    [Input(Description = "The cases, in the order in which they are tried.", UIHint = InputUIHints.SwitchEditor)]
+    public ICollection<SwitchCase> Cases { get; set; } = [];
+
+    [Input(
+        Description = "Whether only the first matching case runs, or all that match.",
+        DefaultValue = SwitchMode.MatchFirst, UIHint = InputUIHints.RadioList)]
+    public Input<SwitchMode> Mode { get; set; } = new(SwitchMode.MatchFirst);
 
     [Port]
-    public IActivity? Body { get; set; }
+    public IActivity? Default { get; set; }
+
+    ValueTask ISignalHandler.ReceiveSignalAsync(ActivityExecutionContext context, SignalContext signal) => Ending.NoteAsync(context, signal);
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
-        var items = ForEach.ItemsOf(context, Items, required: false);
-        if (items.Count == 0 || Body is null)
+        var matching = Cases.Where(c => Matches(context, c));
+        List<SwitchCase> taken = [.. context.Get(Mode) == SwitchMode.MatchFirst ? matching.Take(1) : matching];
+        context.JournalData["Matches"] = taken.Select(c => c.Label).ToList();
+        List<IActivity> activities = taken.Count == 0
+            ? [.. Default is null ? [] : new[] { Default }]
+            : [.. taken.Select(c => c.Activity).OfType<IActivity>()];
+        if (activities.Count == 0)
         {
             await context.CompleteActivityAsync();
             return;
         }
 
-        context.SetProperty(Total, items.Count);
-        for (var index = 0; index < items.Count; index++)
-        {
-            await context.ScheduleActivityAsync(
-                Body, OnBodyCompletedAsync, index.ToString(System.Globalization.CultureInfo.InvariantCulture), ForEach.VariablesOf(items[index], index));
-        }
+        context.SetProperty(Running, activities.Count);
+        foreach (var activity in activities)
+            await context.ScheduleActivityAsync(activity, OnCaseCompletedAsync);
     }
 
-    private async ValueTask OnBodyCompletedAsync(ActivityCompletedContext context)
+    private static bool Matches(ActivityExecutionContext context, SwitchCase candidate) =>
+        candidate.Condition is not null && (bool)context.Evaluate(new Input<bool>(candidate.Condition) { Name = $"Cases[{candidate.Label}]" })!;
+
+    private async ValueTask OnCaseCompletedAsync(ActivityCompletedContext context)
     {
-        var done = context.TargetContext.GetProperty<int>(Done) + 1;
-        context.TargetContext.SetProperty(Done, done);
-        if (done == context.TargetContext.GetProperty<int>(Total))
+        var running = context.TargetContext.GetProperty<int>(Running) - 1;
+        context.TargetContext.SetProperty(Running, running);
+        if (running == 0 || Ending.IsNoted(context.TargetContext))
             await context.TargetContext.CompleteActivityAsync();
+    }
+}
+
+/// <summary>When a fork is done.</summary>
+public enum ForkJoinMode
+{
+    WaitAll,
+
+    /// <summary>The first branch that is done ends the others.</summary>
+    WaitAny,
+}
+
+/// <summary>Runs its branches side by side and waits for all of them, or for the first.</summary>
+[Activity("Elsa", "Branching", "Branch execution into multiple branches.")]
+public sealed class Fork : Activity, ISignalHandler
+{
+    private const string Completed = "CompletedBranches";
+
+    [Input(Description = "Whether to wait for all branches, or to go on after the first and end the others.", DefaultValue = ForkJoinMode.WaitAll)]
+    public ForkJoinMode JoinMode { get; set; }
+
+    [Port]
+    public ICollection<IActivity> Branches { get; set; } = new List<IActivity>();
+
+    ValueTask ISignalHandler.ReceiveSignalAsync(ActivityExecutionContext context, SignalContext signal) => Ending.NoteAsync(context, signal);
+
+    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
+    {
+        if (Branches.Count == 0)
+            await context.CompleteActivityAsync();
+        foreach (var branch in Branches)
+            await context.ScheduleActivityAsync(branch, OnBranchCompletedAsync);
+    }
+
+    private async ValueTask OnBranchCompletedAsync(ActivityCompletedContext context)
+    {
+        var fork = context.TargetContext;
+        List<string> completed = [.. fork.GetProperty<List<string>>(Completed) ?? [], context.ChildContext.Activity.Id];
+        fork.SetProperty(Completed, completed);
+        if (JoinMode == ForkJoinMode.WaitAny || completed.Count == Branches.Count || Ending.IsNoted(fork))
+            await fork.CompleteActivityAsync();
     }
 }

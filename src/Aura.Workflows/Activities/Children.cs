@@ -1,78 +1,93 @@
+using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
+using Npgsql;
 
 namespace Aura.Workflows.Activities;
 
 /// <summary>Starts another workflow in the same commit. Waits for it when asked to.</summary>
-[Activity("Elsa", "Composition", "Create a new workflow instance of a published workflow.")]
+[Activity("Elsa", "Composition", "Create a new workflow instance of the specified workflow and dispatch it for execution.")]
 public sealed class DispatchWorkflow : Activity
 {
-    [Input(Description = "The definition id of the workflow.", UIHint = "workflow-definition-picker")]
+    [Input(
+        DisplayName = "Workflow definition",
+        Description = "The definition id of the workflow to dispatch.",
+        UIHint = InputUIHints.WorkflowDefinitionPicker)]
     public Input<string>? WorkflowDefinitionId { get; set; }
 
-    [Input(Description = "The correlation id of the new instance; this workflow's own when empty.")]
+    [Input(DisplayName = "Correlation ID", Description = "The correlation id of the new instance; this workflow's own when empty.")]
     public Input<string>? CorrelationId { get; set; }
 
-    [Input(Description = "The input of the new instance.")]
+    [Input(Description = "The input to send to the workflow.")]
     public Input<IDictionary<string, object?>>? Input { get; set; }
 
-    [Input(Description = "Wait until the new instance is over.", DefaultValue = false)]
+    [Input(
+        DisplayName = "Wait for completion",
+        Description = "Wait for the child workflow to be over before completing this activity.",
+        DefaultValue = false)]
     public Input<bool>? WaitForCompletion { get; set; }
 
-    [Output(Description = "The new instance's outputs, when waited for.")]
+    [Output(Description = "The child's outputs when this activity waited for it, else null.")]
     public Output<object>? Result { get; set; }
+
+    [Output(Description = "{workflowInstanceId, status, subStatus, output, incident} of the child: how it ended, or that it is pending.")]
+    public Output<object>? Child { get; set; }
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
+        var definition = await ChildWorkflow.DefinitionAsync(context, context.Get(WorkflowDefinitionId));
         var wait = context.Get(WaitForCompletion);
-        var child = await ChildWorkflow.StartAsync(context, context.Get(WorkflowDefinitionId), context.Get(Input), context.Get(CorrelationId), wait ? OnChildFinishedAsync : null);
+        var child = ChildWorkflow.Start(context, definition, context.Get(Input), context.Get(CorrelationId), wait ? OnChildFinishedAsync : null);
         if (!wait)
         {
-            context.Set(Result, new Dictionary<string, object?> { ["workflowInstanceId"] = child });
+            context.Set(Child, ChildWorkflow.ResultOf(child));
             await context.CompleteActivityAsync();
         }
     }
 
     private ValueTask OnChildFinishedAsync(ActivityExecutionContext context)
     {
-        context.Set(Result, context.WorkflowInput.GetValueOrDefault(ChildWorkflow.OutputKey));
+        var child = ChildWorkflow.ResultOf(context);
+        ChildWorkflow.Record(context, child);
+        context.Set(Result, child["output"]);
+        context.Set(Child, child);
         return context.CompleteActivityAsync();
     }
 }
 
-/// <summary>Runs another workflow and waits for it. The result says how it ended, in both cases in the same shape.</summary>
+/// <summary>Runs another workflow and waits for it. The result says how it ended, always in the same shape.</summary>
 [Activity("Elsa", "Composition", "Execute a workflow and wait for its end.")]
 public sealed class ExecuteWorkflow : Activity
 {
-    [Input(Description = "The definition id of the workflow.", UIHint = "workflow-definition-picker")]
+    [Input(
+        DisplayName = "Workflow definition",
+        Description = "The definition id of the workflow to execute.",
+        UIHint = InputUIHints.WorkflowDefinitionPicker)]
     public Input<string>? WorkflowDefinitionId { get; set; }
 
-    [Input(Description = "The correlation id of the new instance; this workflow's own when empty.")]
+    [Input(DisplayName = "Correlation ID", Description = "The correlation id of the new instance; this workflow's own when empty.")]
     public Input<string>? CorrelationId { get; set; }
 
-    [Input(Description = "The input of the new instance.")]
+    [Input(Description = "The input to send to the workflow.")]
     public Input<IDictionary<string, object?>>? Input { get; set; }
 
     /// <summary>A child never runs inside the parent's burst here, so the parent always waits; the input is read for files that hold it.</summary>
-    [Input(Description = "Kept for files that hold it; this activity always waits.", DefaultValue = true)]
+    [Input(DisplayName = "Wait for completion", Description = "Kept for files that hold it; this activity always waits.", DefaultValue = true)]
     public Input<bool>? WaitForCompletion { get; set; }
 
     [Output(Description = "{workflowInstanceId, status, subStatus, output, incident} of the child.")]
     public Output<object>? Result { get; set; }
 
-    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context) =>
-        await ChildWorkflow.StartAsync(context, context.Get(WorkflowDefinitionId), context.Get(Input), context.Get(CorrelationId), OnChildFinishedAsync);
+    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
+    {
+        var definition = await ChildWorkflow.DefinitionAsync(context, context.Get(WorkflowDefinitionId));
+        ChildWorkflow.Start(context, definition, context.Get(Input), context.Get(CorrelationId), OnChildFinishedAsync);
+    }
 
     private ValueTask OnChildFinishedAsync(ActivityExecutionContext context)
     {
-        var input = context.WorkflowInput;
-        context.Set(Result, new Dictionary<string, object?>
-        {
-            ["workflowInstanceId"] = input.GetValueOrDefault(ChildWorkflow.InstanceIdKey),
-            ["status"] = input.GetValueOrDefault(ChildWorkflow.StatusKey),
-            ["subStatus"] = input.GetValueOrDefault(ChildWorkflow.SubStatusKey),
-            ["output"] = input.GetValueOrDefault(ChildWorkflow.OutputKey),
-            ["incident"] = input.GetValueOrDefault(ChildWorkflow.IncidentKey),
-        });
+        var child = ChildWorkflow.ResultOf(context);
+        ChildWorkflow.Record(context, child);
+        context.Set(Result, child);
         return context.CompleteActivityAsync();
     }
 }
@@ -85,28 +100,61 @@ internal static class ChildWorkflow
     public const string SubStatusKey = "__ChildSubStatus";
     public const string OutputKey = "__ChildOutput";
     public const string IncidentKey = "__ChildIncident";
+    private const string ParentKey = "ParentInstanceId";
+    private const string JournalKey = "WorkflowInstanceId";
 
-    /// <param name="onFinished">Runs when the child is over; null when nobody waits.</param>
-    public static async ValueTask<string> StartAsync(
-        ActivityExecutionContext context, string? definitionId, IDictionary<string, object?>? input, string? correlationId, ExecuteActivityDelegate? onFinished)
+    /// <exception cref="InvalidOperationException">No workflow is named, or it is not published.</exception>
+    public static async ValueTask<WorkflowDefinition> DefinitionAsync(ActivityExecutionContext context, string? definitionId)
     {
         if (string.IsNullOrWhiteSpace(definitionId))
             throw new InvalidOperationException($"'{context.Activity.Id}' names no workflow to start.");
-        var workflow = context.WorkflowExecutionContext;
-        var definition = await context.GetRequiredService<DefinitionStore>().FindPublishedAsync(definitionId, context.CancellationToken)
+        return await LookUpAsync(context, definitionId)
             ?? throw new InvalidOperationException($"No published workflow '{definitionId}'.");
+    }
 
-        var childId = WorkflowExecutionContext.NewId();
+    /// <param name="onFinished">Runs when the child is over; null when nobody waits.</param>
+    /// <returns>The new instance's id.</returns>
+    public static string Start(
+        ActivityExecutionContext context, WorkflowDefinition definition, IDictionary<string, object?>? input, string? correlationId,
+        ExecuteActivityDelegate? onFinished)
+    {
+        var childId = WorkflowExecutionContext.NewInstanceId(context.GetRequiredService<TimeProvider>());
         var bookmark = onFinished is null
             ? null
             : context.CreateBookmark(new CreateBookmarkArgs { Stimulus = new { WorkflowInstanceId = childId }, Callback = onFinished });
-        var values = new Dictionary<string, object?>(input ?? new Dictionary<string, object?>(), StringComparer.Ordinal) { ["ParentInstanceId"] = workflow.Id };
-        workflow.Outbox.Instances.Add(new(
-            childId, definition.DefinitionId, definition.Id, definition.Version,
-            string.IsNullOrWhiteSpace(correlationId) ? workflow.CorrelationId : correlationId, null,
-            workflow.Id, bookmark?.Id, new() { Input = WorkflowExecutionContext.Json(values) }));
-        context.JournalData["WorkflowInstanceId"] = childId;
+        Start(context, definition, input, correlationId, childId, bookmark?.Id);
+        context.JournalData[JournalKey] = childId;
         return childId;
+    }
+
+    /// <param name="bookmarkId">A bookmark of the parent that is resumed when the child is over.</param>
+    public static void Start(
+        ActivityExecutionContext context, WorkflowDefinition definition, IDictionary<string, object?>? input, string? correlationId, string childId,
+        string? bookmarkId)
+    {
+        var parent = context.WorkflowExecutionContext;
+        var values = new Dictionary<string, object?>(input ?? new Dictionary<string, object?>(), StringComparer.Ordinal) { [ParentKey] = parent.Id };
+        if (string.IsNullOrWhiteSpace(correlationId))
+            correlationId = parent.CorrelationId;
+        parent.Outbox.Instances.Add(new(
+            childId, definition.DefinitionId, definition.Id, definition.Version, correlationId, null, parent.Id, bookmarkId,
+            new() { Input = WorkflowExecutionContext.Json(values) })
+        {
+            // One that is kept out tells its parent, as one that has ended does.
+            ActivationKey = definition.Options.ActivationKey(definition.DefinitionId, correlationId),
+        });
+    }
+
+    private static async ValueTask<WorkflowDefinition?> LookUpAsync(ActivityExecutionContext context, string definitionId)
+    {
+        try
+        {
+            return await context.GetRequiredService<DefinitionStore>().FindPublishedAsync(definitionId, context.CancellationToken);
+        }
+        catch (NpgsqlException e)
+        {
+            throw new BurstInterruptedException($"The definition '{definitionId}' could not be looked up.", e);
+        }
     }
 
     /// <summary>What tells the parent that its child is over; part of the commit that ends the child.</summary>
@@ -121,4 +169,30 @@ internal static class ChildWorkflow
             [OutputKey] = output,
             [IncidentKey] = incidents.Count > 0 ? incidents[^1].Message : null,
         });
+
+    /// <summary>What the finished child has told, in the shape that workflows see.</summary>
+    public static Dictionary<string, object?> ResultOf(ActivityExecutionContext context)
+    {
+        var input = context.WorkflowInput;
+        return Result(
+            input.GetValueOrDefault(InstanceIdKey), input.GetValueOrDefault(StatusKey), input.GetValueOrDefault(SubStatusKey),
+            input.GetValueOrDefault(OutputKey), input.GetValueOrDefault(IncidentKey));
+    }
+
+    /// <summary>Names the child in the execution record once more: its journal data is that of the latest burst.</summary>
+    public static void Record(ActivityExecutionContext context, IReadOnlyDictionary<string, object?> child) =>
+        context.JournalData[JournalKey] = child["workflowInstanceId"];
+
+    /// <summary>The same shape for a child that has only been created.</summary>
+    public static Dictionary<string, object?> ResultOf(string childId) =>
+        Result(childId, nameof(WorkflowStatus.Running), nameof(WorkflowSubStatus.Pending), null, null);
+
+    private static Dictionary<string, object?> Result(object? id, object? status, object? subStatus, object? output, object? incident) => new()
+    {
+        ["workflowInstanceId"] = id,
+        ["status"] = status,
+        ["subStatus"] = subStatus,
+        ["output"] = output,
+        ["incident"] = incident,
+    };
 }

@@ -4,7 +4,7 @@ namespace Aura.Workflows.Activities;
 
 /// <summary>The activity that holds a definition's root and its variables.</summary>
 [Activity("Elsa", "Workflows", "The workflow itself.")]
-public sealed class Workflow : Activity, IVariableContainer
+public sealed class Workflow : Activity, IVariableContainer, IComposite
 {
     [Port]
     public IActivity? Root { get; set; }
@@ -13,17 +13,26 @@ public sealed class Workflow : Activity, IVariableContainer
 
     protected override ValueTask ExecuteAsync(ActivityExecutionContext context) => context.ScheduleActivityAsync(Root, OnRootCompletedAsync);
 
-    private ValueTask OnRootCompletedAsync(ActivityCompletedContext context) => context.TargetContext.CompleteActivityAsync();
+    ValueTask IComposite.EndAsync(ActivityExecutionContext context, ActivityExecutionContext child) =>
+        context.CompleteActivityAsync(IComposite.OutcomesOf(context));
+
+    private ValueTask OnRootCompletedAsync(ActivityCompletedContext context) =>
+        ((IComposite)this).EndAsync(context.TargetContext, context.ChildContext);
 }
 
 /// <summary>Stands for an activity whose type this host does not know. The definition keeps its data.</summary>
 [Activity("Elsa", "System", "An activity whose type is not installed on this host.")]
 public sealed class NotFoundActivity : CodeActivity
 {
-    public string MissingType { get; set; } = "";
+    public string MissingTypeName { get; set; } = "";
 
-    protected override void Execute(ActivityExecutionContext context) =>
-        throw new InvalidOperationException($"Activity type '{MissingType}' is not installed on this host. Install the package that holds it, or replace the activity.");
+    public int MissingTypeVersion { get; set; }
+
+    /// <summary>The activity as it stands in the definition.</summary>
+    public string? OriginalActivityJson { get; set; }
+
+    protected override void Execute(ActivityExecutionContext context) => throw new InvalidOperationException(
+        $"Activity type '{MissingTypeName}' is not installed on this host. Install the package that holds it, or replace the activity.");
 }
 
 /// <summary>Writes a line to the host's log; the text is also in the execution record.</summary>
@@ -36,7 +45,7 @@ public sealed partial class WriteLine : CodeActivity
 
     public WriteLine(string text) => Text = new(text);
 
-    [Input(Description = "The text to write.")]
+    [Input(Description = "The text to write.", UIHint = InputUIHints.MultiLine)]
     public Input<string>? Text { get; set; }
 
     protected override void Execute(ActivityExecutionContext context) =>
@@ -46,52 +55,50 @@ public sealed partial class WriteLine : CodeActivity
     private static partial void LogLine(ILogger logger, string text);
 }
 
-/// <summary>Assigns a value to a variable in scope; the nearest of that id wins.</summary>
-[Activity("Elsa", "Primitives", "Assign a value to a variable.")]
-public sealed class SetVariable : CodeActivity
+/// <summary>Waits for a line of text: whoever has it sends the stimulus <c>Elsa.ReadLine</c> with the input <c>ReadLineInput</c>.</summary>
+[Activity("Elsa", "Console", "Wait for a line of text.")]
+public sealed class ReadLine : CodeActivity<string>
 {
-    public Variable? Variable { get; set; }
+    /// <summary>The bookmark's name; its payload is empty, so the sender must address the instance.</summary>
+    internal const string StimulusName = "Elsa.ReadLine";
+    internal const string InputKey = "ReadLineInput";
 
-    [Input(Description = "The value to assign.")]
-    public Input<object>? Value { get; set; }
+    protected override void Execute(ActivityExecutionContext context) =>
+        context.CreateBookmark(new CreateBookmarkArgs { BookmarkName = StimulusName, Callback = OnLineReadAsync });
 
-    protected override void Execute(ActivityExecutionContext context)
+    private ValueTask OnLineReadAsync(ActivityExecutionContext context)
     {
-        if (Variable is null)
-            throw new InvalidOperationException($"SetVariable '{Id}' names no variable.");
-        Variable.Set(context, context.Get(Value));
+        context.Set(Result, context.GetWorkflowInput<string>(InputKey));
+        return context.CompleteActivityAsync();
     }
 }
 
-/// <summary>Ends the workflow at once: nothing that is queued or waiting runs any more.</summary>
-[Activity("Elsa", "Primitives", "Finish the workflow.")]
-public sealed class Finish : CodeActivity, ITerminal
+/// <summary>Runs code of the host's own. Only for workflows that are written in code: a definition in JSON cannot hold it.</summary>
+[Activity("Elsa", "Primitives", "Run a piece of code.")]
+public sealed class Inline(Func<ActivityExecutionContext, ValueTask> code) : CodeActivity
 {
-    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
+    public Inline(Action<ActivityExecutionContext> code)
+        : this(context =>
+        {
+            code(context);
+            return default;
+        })
     {
-        await context.CompleteActivityAsync();
-        context.WorkflowExecutionContext.Finish();
     }
+
+    protected override ValueTask ExecuteAsync(ActivityExecutionContext context) => code(context);
 }
 
-/// <summary>Faults the workflow with a message.</summary>
-[Activity("Elsa", "Primitives", "Fault the workflow.")]
-public sealed class Fault : CodeActivity
+/// <inheritdoc cref="Inline" />
+[Activity("Elsa", "Primitives", "Run a piece of code that gives a value.", Type = "Inline")]
+public sealed class Inline<T>(Func<ActivityExecutionContext, ValueTask<T>> code) : CodeActivity<T>
 {
-    [Input(Description = "A code that categorises the fault.", DefaultValue = "0")]
-    public Input<string>? Code { get; set; }
+    public Inline(Func<ActivityExecutionContext, T> code)
+        : this(context => ValueTask.FromResult(code(context)))
+    {
+    }
 
-    [Input(Description = "For example HTTP, Alteration, Azure.", DefaultValue = "General")]
-    public Input<string>? Category { get; set; }
-
-    [Input(Description = "For example System, Business, Integration.", DefaultValue = "System")]
-    public Input<string>? FaultType { get; set; }
-
-    [Input(Description = "The message of the incident.")]
-    public Input<string>? Message { get; set; }
-
-    protected override void Execute(ActivityExecutionContext context) => throw new FaultException(
-        context.Get(Message) ?? "The workflow was faulted on purpose.", context.Get(Code) ?? "0", context.Get(Category) ?? "General", context.Get(FaultType) ?? "System");
+    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context) => context.Set(Result, await code(context));
 }
 
 /// <summary>Waits; durable, so a host may die meanwhile.</summary>
@@ -110,6 +117,7 @@ public sealed class Event : Activity, ITrigger
 {
     internal const string StimulusName = "Elsa.Event";
     internal const string PayloadKey = "__EventPayloadWorkflowInput";
+    private const string TriggerTaken = "TriggerTaken";
 
     [Input(Description = "The name of the event to wait for.")]
     public Input<string>? EventName { get; set; }
@@ -119,11 +127,26 @@ public sealed class Event : Activity, ITrigger
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
-        if (context.WorkflowExecutionContext.TriggerActivityId == Id)
+        // As a trigger it has its event already, but once only: in a loop it waits the next time.
+        var root = context.WorkflowExecutionContext.Root!;
+        if (context.WorkflowExecutionContext.TriggerActivityId == Id && !root.GetProperty<bool>(TriggerTaken))
+        {
+            root.SetProperty(TriggerTaken, true);
             await OnPublishedAsync(context);
+        }
         else
-            context.CreateBookmark(new CreateBookmarkArgs { BookmarkName = StimulusName, Stimulus = StimulusOf(context.Get(EventName)), Callback = OnPublishedAsync });
+        {
+            context.CreateBookmark(new CreateBookmarkArgs
+            {
+                BookmarkName = StimulusName,
+                Stimulus = StimulusOf(context.Get(EventName)),
+                Callback = OnPublishedAsync,
+            });
+        }
     }
+
+    ValueTask<IEnumerable<TriggerPayload>> ITrigger.GetTriggerPayloadsAsync(TriggerIndexingContext context) =>
+        ValueTask.FromResult<IEnumerable<TriggerPayload>>([new(StimulusName, StimulusOf(context.Get(EventName)))]);
 
     internal static object StimulusOf(string? eventName) => new { EventName = eventName ?? "" };
 
@@ -141,10 +164,10 @@ public sealed class PublishEvent : CodeActivity
     [Input(Description = "The name of the event.")]
     public Input<string>? EventName { get; set; }
 
-    [Input(Description = "Only workflows with this correlation id receive the event; empty for all.")]
+    [Input(DisplayName = "Correlation ID", Description = "Only workflows with this correlation id receive the event; empty for all.")]
     public Input<string>? CorrelationId { get; set; }
 
-    [Input(Description = "True: only this workflow instance receives the event.")]
+    [Input(DisplayName = "Local event", Description = "True: only this workflow instance receives the event.")]
     public Input<bool>? IsLocalEvent { get; set; }
 
     [Input(Description = "The payload.")]
@@ -158,6 +181,6 @@ public sealed class PublishEvent : CodeActivity
         if (context.Get(IsLocalEvent))
             workflow.Outbox.Messages.Add(new(workflow.Id, MessageKind.Stimulus, hash, payload));
         else
-            workflow.Outbox.Stimuli.Add(new(hash, string.IsNullOrWhiteSpace(context.Get(CorrelationId)) ? null : context.Get(CorrelationId), payload));
+            workflow.Outbox.Stimuli.Add(new(hash, context.Get(CorrelationId) is { } id && !string.IsNullOrWhiteSpace(id) ? id : null, payload));
     }
 }

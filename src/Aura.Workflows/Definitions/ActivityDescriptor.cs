@@ -1,77 +1,131 @@
-using System.Collections;
 using System.Collections.Concurrent;
 using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Aura.Workflows.Activities;
+using Aura.Workflows.Expressions;
 
 namespace Aura.Workflows.Definitions;
 
-/// <summary>What the engine knows of an activity type: its name, kind, inputs, outputs, ports and children.</summary>
+/// <summary>How an activity is connected: outcomes are Flow ports, held activities are Embedded ones.</summary>
+public enum PortType
+{
+    Flow,
+    Embedded,
+}
+
+/// <summary>A place on an activity where another can be connected or put.</summary>
+public sealed record Port(string Name, string DisplayName, PortType Type, bool IsBrowsable = true);
+
+/// <summary>
+/// What the engine knows of an activity type: its name, kind, inputs, outputs, ports and children. Its JSON form is what Studio reads;
+/// type name and version together are unique.
+/// </summary>
 public sealed class ActivityDescriptor
 {
-    private readonly IReadOnlyList<PropertyInfo> _ports;
+    private static readonly Dictionary<string, object> None = [];
+    private readonly ActivityMembers _members;
     private readonly ConcurrentDictionary<string, MethodInfo?> _methods = new(StringComparer.Ordinal);
 
     internal ActivityDescriptor(Type type)
     {
         var attribute = type.GetCustomAttribute<ActivityAttribute>() ?? new ActivityAttribute("Elsa");
         ClrType = type;
-        Name = attribute.Type ?? type.Name;
-        TypeName = $"{attribute.Namespace ?? "Elsa"}.{Name}";
+        _members = new(type);
+        Namespace = attribute.Namespace ?? "Elsa";
+        Name = attribute.Type ?? type.Name.Split('`')[0];
+        TypeName = $"{Namespace}.{Name}";
+        if (type is { IsGenericType: true, IsGenericTypeDefinition: false })
+            TypeName += $"<{string.Join(", ", type.GetGenericArguments().Select(TypeAliases.AliasOf))}>";
         Version = attribute.Version;
         Category = attribute.Category ?? "Primitives";
         Description = attribute.Description ?? "";
-        DisplayName = attribute.DisplayName ?? Name;
+        DisplayName = attribute.DisplayName ?? DisplayNames.Of(Name);
         Kind = attribute.Kind;
+        RunAsynchronously = attribute.RunAsynchronously;
+        IsBrowsable = attribute.IsBrowsable && type != typeof(Workflow) && type != typeof(NotFoundActivity);
+        IsStart = TypeName == "Elsa.Start";
+        IsTerminal = typeof(ITerminal).IsAssignableFrom(type);
+        IsContainer = typeof(IVariableContainer).IsAssignableFrom(type) && _members.Embedded.Any(e => e.Shape == EmbeddedShape.List);
         Outcomes = [.. type.GetCustomAttribute<FlowNodeAttribute>()?.Outcomes ?? []];
+        Ports = [.. EmbeddedPorts(), .. FlowPorts(Outcomes)];
 
-        var properties = type.GetProperties(BindingFlags.Instance | BindingFlags.Public);
-        Inputs = [.. properties
-            .Where(p => typeof(Input).IsAssignableFrom(p.PropertyType) || p.GetCustomAttribute<InputAttribute>() is not null)
+        Inputs = [.. type.GetProperties(BindingFlags.Instance | BindingFlags.Public)
+            .Where(p => _members.Inputs.Contains(p)
+                || (p.GetCustomAttribute<InputAttribute>() is not null && p.GetCustomAttribute<JsonIgnoreAttribute>() is null))
             .Select(p => new InputDescriptor(p))
             .OrderBy(i => i.Order)];
-        Outputs = [.. properties.Where(p => typeof(Output).IsAssignableFrom(p.PropertyType)).Select(p => new OutputDescriptor(p))];
-        _ports = [.. properties.Where(p => IsPort(p.PropertyType))];
-        PlainProperties = [.. properties.Where(p =>
-            p.CanWrite && p.DeclaringType != typeof(Activity) && !IsPort(p.PropertyType)
-            && !typeof(Input).IsAssignableFrom(p.PropertyType) && !typeof(Output).IsAssignableFrom(p.PropertyType))];
+        Outputs = [.. _members.Outputs.Select(p => new OutputDescriptor(p)).OrderBy(o => o.Order)];
     }
 
-    public Type ClrType { get; }
+    /// <summary>A published workflow as an activity of others.</summary>
+    internal ActivityDescriptor(WorkflowActivitySource source)
+    {
+        ClrType = typeof(WorkflowDefinitionActivity);
+        Source = source;
+        _members = new(ClrType);
+        Namespace = "Workflows";
+        Name = TypeName = source.TypeName;
+        Version = source.Version;
+        Category = source.Category ?? "Workflows";
+        Description = source.Description ?? "";
+        DisplayName = source.Name;
+        IsBrowsable = source.IsPublished;
+        Outcomes = source.Outcomes;
+        Ports = [.. FlowPorts(Outcomes)];
+        Inputs = [.. source.Inputs.Select(i => new InputDescriptor(i, source.MemberNameOf(i)))];
+        Outputs = [.. source.Outputs.Select(o => new OutputDescriptor(o, source.MemberNameOf(o)))];
+        CustomProperties = new Dictionary<string, object>(StringComparer.Ordinal)
+        {
+            ["RootType"] = nameof(WorkflowDefinitionActivity),
+            ["WorkflowDefinitionId"] = source.DefinitionId,
+            ["WorkflowDefinitionVersionId"] = source.VersionId,
+        };
+        // What Studio copies into an activity that a person drops.
+        ConstructionProperties = new Dictionary<string, object>(StringComparer.Ordinal)
+        {
+            ["WorkflowDefinitionId"] = source.DefinitionId,
+            ["WorkflowDefinitionVersionId"] = source.VersionId,
+            ["LatestAvailablePublishedVersion"] = source.Version,
+            ["LatestAvailablePublishedVersionId"] = source.VersionId,
+        };
+    }
+
     public string TypeName { get; }
+    public string Namespace { get; }
     public string Name { get; }
     public int Version { get; }
     public string Category { get; }
-    public string Description { get; }
     public string DisplayName { get; }
-    public ActivityKind Kind { get; }
-
-    /// <summary>The declared outcomes; empty means <c>Done</c>.</summary>
-    public IReadOnlyList<string> Outcomes { get; }
-
+    public string Description { get; }
     public IReadOnlyList<InputDescriptor> Inputs { get; }
     public IReadOnlyList<OutputDescriptor> Outputs { get; }
+    public ActivityKind Kind { get; }
+    public bool RunAsynchronously { get; }
+    public IReadOnlyList<Port> Ports { get; }
+    public IReadOnlyDictionary<string, object> CustomProperties { get; } = None;
+    public IReadOnlyDictionary<string, object> ConstructionProperties { get; } = None;
+    public bool IsContainer { get; }
+    public bool IsBrowsable { get; }
+    public bool IsStart { get; }
+    public bool IsTerminal { get; }
 
-    internal IReadOnlyList<PropertyInfo> Ports => _ports;
-    internal IReadOnlyList<PropertyInfo> PlainProperties { get; }
+    [JsonIgnore]
+    public Type ClrType { get; }
 
-    internal bool RunsAsTask(IActivity activity) => Kind == ActivityKind.Job
-        || (Kind == ActivityKind.Task && activity.CustomProperties.TryGetValue("runAsynchronously", out var flag) && flag.ValueKind == System.Text.Json.JsonValueKind.True);
+    /// <summary>The declared outcomes; empty means <c>Done</c>.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Outcomes { get; }
 
-    internal IEnumerable<IActivity> ChildrenOf(IActivity activity)
-    {
-        foreach (var port in _ports)
-        {
-            switch (port.GetValue(activity))
-            {
-                case IActivity child:
-                    yield return child;
-                    break;
-                case IEnumerable children:
-                    foreach (var item in children.OfType<IActivity>())
-                        yield return item;
-                    break;
-            }
-        }
-    }
+    /// <summary>The workflow version that this activity runs; null for classes.</summary>
+    internal WorkflowActivitySource? Source { get; }
+
+    internal ActivityMembers Members => _members;
+
+    internal bool RunsAsTask(IActivity activity) => Kind == ActivityKind.Job || (Kind == ActivityKind.Task
+        && (activity.CustomProperties.TryGetValue("runAsynchronously", out var flag) ? flag.ValueKind == JsonValueKind.True : RunAsynchronously));
+
+    internal IEnumerable<IActivity> ChildrenOf(IActivity activity) => _members.ChildrenOf(activity);
 
     /// <summary>A method of the activity's class or a base class as a delegate; found once, by the name that was stored.</summary>
     /// <exception cref="InvalidOperationException">The class has no such method (any more).</exception>
@@ -93,14 +147,22 @@ public sealed class ActivityDescriptor
         return matches.Count == 1 ? matches[0] : null;
     }
 
-    internal Output? OutputOf(IActivity activity, string name) =>
-        Outputs.FirstOrDefault(o => o.Name == name)?.Read(activity);
+    internal Output? OutputOf(IActivity activity, string name)
+    {
+        foreach (var output in Outputs)
+        {
+            if (output.Name == name)
+                return output.Read(activity);
+        }
+
+        return null;
+    }
 
     internal void NameInputsAndOutputs(IActivity activity)
     {
         foreach (var input in Inputs)
         {
-            if (input.Read(activity) is Input wrapped)
+            if (input.IsWrapped && input.Read(activity) is Input wrapped)
                 wrapped.Name = input.Name;
         }
 
@@ -125,75 +187,80 @@ public sealed class ActivityDescriptor
         return null;
     }
 
-    private static bool IsPort(Type type) =>
-        typeof(IActivity).IsAssignableFrom(type)
-        || (type != typeof(string) && type.IsGenericType && typeof(IEnumerable<IActivity>).IsAssignableFrom(type));
-}
-
-/// <summary>One input. Wrapped: an expression in JSON; else a plain value.</summary>
-public sealed class InputDescriptor
-{
-    private readonly PropertyInfo _property;
-
-    internal InputDescriptor(PropertyInfo property)
+    private IEnumerable<Port> EmbeddedPorts()
     {
-        _property = property;
-        var attribute = property.GetCustomAttribute<InputAttribute>() ?? new InputAttribute();
-        IsWrapped = typeof(Input).IsAssignableFrom(property.PropertyType);
-        Type = IsWrapped ? property.PropertyType.GetGenericArguments()[0] : property.PropertyType;
-        DisplayName = attribute.DisplayName ?? property.Name;
-        Description = attribute.Description ?? "";
-        Category = attribute.Category;
-        DefaultValue = attribute.DefaultValue;
-        Order = attribute.Order;
-        AutoEvaluate = attribute.AutoEvaluate;
-        IsBrowsable = attribute.IsBrowsable;
-        UIHint = attribute.UIHint;
+        foreach (var member in _members.Embedded.Where(e => e.Shape == EmbeddedShape.Single))
+        {
+            var attribute = member.Property.GetCustomAttribute<PortAttribute>();
+            var name = attribute?.Name ?? member.Property.Name;
+            yield return new(name, attribute?.DisplayName ?? DisplayNames.Of(name), PortType.Embedded, attribute?.IsBrowsable ?? true);
+        }
     }
 
-    /// <summary>The .NET property's name; in JSON its camelCase form.</summary>
-    public string Name => _property.Name;
-
-    public Type Type { get; }
-    public bool IsWrapped { get; }
-    public string DisplayName { get; }
-    public string Description { get; }
-    public string? Category { get; }
-    public object? DefaultValue { get; }
-    public float Order { get; }
-    public bool AutoEvaluate { get; }
-    public bool IsBrowsable { get; }
-    public string? UIHint { get; }
-
-    internal object? Read(IActivity activity) => _property.GetValue(activity);
-
-    internal void Write(IActivity activity, Expression expression) =>
-        _property.SetValue(activity, Activator.CreateInstance(_property.PropertyType, expression));
+    private IEnumerable<Port> FlowPorts(IReadOnlyList<string> outcomes)
+    {
+        if (outcomes.Count > 0)
+            return outcomes.Select(o => new Port(o, o, PortType.Flow));
+        return IsTerminal ? [] : [new("Done", "Done", PortType.Flow)];
+    }
 }
 
-/// <summary>One output.</summary>
+/// <summary>One output of an activity type.</summary>
 public sealed class OutputDescriptor
 {
-    private readonly PropertyInfo _property;
+    private readonly Func<IActivity, Output?> _read;
+    private readonly Action<IActivity, Output> _write;
 
     internal OutputDescriptor(PropertyInfo property)
     {
-        _property = property;
+        _read = activity => (Output?)property.GetValue(activity);
+        _write = property.SetValue;
+        Name = property.Name;
         Type = property.PropertyType.IsGenericType ? property.PropertyType.GetGenericArguments()[0] : typeof(object);
-        Description = property.GetCustomAttribute<OutputAttribute>()?.Description ?? "";
+        var attribute = property.GetCustomAttribute<OutputAttribute>() ?? new OutputAttribute();
+        DisplayName = attribute.DisplayName ?? DisplayNames.Of(property.Name);
+        Description = attribute.Description ?? "";
+        Order = attribute.Order;
+        IsBrowsable = attribute.IsBrowsable;
+        IsSerializable = attribute.IsSerializable;
     }
 
-    public string Name => _property.Name;
-    public Type Type { get; }
-    public string Description { get; }
+    /// <summary>An output of a workflow that is used as an activity.</summary>
+    internal OutputDescriptor(WorkflowArgument argument, string memberName)
+    {
+        _read = activity => ((WorkflowDefinitionActivity)activity).Outputs.GetValueOrDefault(memberName);
+        _write = (activity, output) => ((WorkflowDefinitionActivity)activity).Outputs[memberName] = output;
+        Name = memberName;
+        Type = argument.Type;
+        DisplayName = argument.DisplayName ?? argument.Name;
+        Description = argument.Description ?? "";
+        IsBrowsable = true;
+        IsSerializable = true;
+        IsSynthetic = true;
+    }
 
-    internal Output? Read(IActivity activity) => (Output?)_property.GetValue(activity);
+    public string Name { get; }
+
+    [JsonIgnore]
+    public Type Type { get; }
+
+    /// <summary>The type's alias.</summary>
+    public string TypeName => TypeAliases.AliasOf(Type);
+
+    public string DisplayName { get; }
+    public string Description { get; }
+    public float Order { get; }
+    public bool IsBrowsable { get; }
+    public bool IsSerializable { get; }
+    public bool IsSynthetic { get; }
+
+    internal Output? Read(IActivity activity) => _read(activity);
 
     internal Output Create(IActivity activity)
     {
-        var output = (Output)Activator.CreateInstance(_property.PropertyType)!;
+        var output = (Output)Activator.CreateInstance(typeof(Output<>).MakeGenericType(Type))!;
         output.Name = Name;
-        _property.SetValue(activity, output);
+        _write(activity, output);
         return output;
     }
 }

@@ -22,7 +22,40 @@ public sealed record WorkflowDefinition
     public string? Name { get; init; }
     public bool IsLatest { get; init; }
     public bool IsPublished { get; init; }
+
+    /// <summary>True when this version was ever published: then its document never changes.</summary>
+    public bool WasPublished { get; init; }
+
+    /// <summary>When this version was stored; default when it was not.</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+
     public required JsonElement Json { get; init; }
+
+    public string? Description => Json.Text("description");
+
+    public string? ToolVersion => Json.Text("toolVersion");
+
+    /// <summary>Such a definition cannot be changed, published, retracted or deleted through the store.</summary>
+    public bool IsReadonly => Json.Flag("isReadonly");
+
+    public bool IsSystem => Json.Flag("isSystem");
+
+    /// <summary>The declared inputs.</summary>
+    public IReadOnlyList<WorkflowArgument> Inputs => [.. Json.Member("inputs").Items().Select(WorkflowArgument.Read).OfType<WorkflowArgument>()];
+
+    /// <summary>The declared outputs.</summary>
+    public IReadOnlyList<WorkflowArgument> Outputs => [.. Json.Member("outputs").Items().Select(WorkflowArgument.Read).OfType<WorkflowArgument>()];
+
+    /// <summary>True when other workflows may use it as an activity; old files say so beside <c>options</c>.</summary>
+    public bool UsableAsActivity => Json.Member("options")?.Member("usableAsActivity") is { ValueKind: JsonValueKind.True or JsonValueKind.False } option
+        ? option.ValueKind == JsonValueKind.True
+        : Json.Flag("usableAsActivity");
+
+    /// <summary>True when publishing it moves the workflows that use it to the new version.</summary>
+    public bool AutoUpdateConsumingWorkflows => Json.Member("options")?.Flag("autoUpdateConsumingWorkflows") ?? false;
+
+    /// <summary>The versions of used workflows that it was published with, by reference key; empty for drafts.</summary>
+    internal IReadOnlyDictionary<string, string> References { get; init; } = new Dictionary<string, string>();
 
     internal DefinitionOptions Options => _options ??= DefinitionOptions.Of(this);
 
@@ -56,15 +89,14 @@ public sealed record WorkflowDefinition
             Id = document.Text("id") ?? definitionId,
             DefinitionId = definitionId,
             Name = document.Text("name"),
-            Version = document.Member("version") is { ValueKind: JsonValueKind.Number } version ? version.GetInt32() : 1,
-            IsLatest = document.Member("isLatest") is { ValueKind: JsonValueKind.True },
-            IsPublished = document.Member("isPublished") is { ValueKind: JsonValueKind.True },
+            Version = Math.Max(1, document.Number("version") ?? 1),
+            IsLatest = document.Flag("isLatest"),
+            IsPublished = document.Flag("isPublished"),
             Json = document,
         };
     }
 
-    internal bool HasOutput(string name) =>
-        Json.Member("outputs") is { ValueKind: JsonValueKind.Array } outputs && outputs.EnumerateArray().Any(o => o.Text("name") == name);
+    internal bool HasOutput(string name) => Json.Member("outputs").Items().Any(o => o.Text("name") == name);
 
     private static string Hash(JsonElement json)
     {
@@ -97,6 +129,11 @@ internal static class JsonMembers
 
     public static string? Text(this JsonElement element, string name) =>
         element.Member(name) is { ValueKind: JsonValueKind.String } value ? value.GetString() : null;
+
+    public static bool Flag(this JsonElement element, string name) => element.Member(name) is { ValueKind: JsonValueKind.True };
+
+    public static int? Number(this JsonElement element, string name) =>
+        element.Member(name) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out var number) ? number : null;
 
     /// <summary>The items of a list, also when a serialiser wrapped it in <c>$values</c>.</summary>
     public static IEnumerable<JsonElement> Items(this JsonElement? element) => element switch

@@ -21,7 +21,7 @@ internal sealed class VariableSlot(string id, string name, string typeName, obje
             : ObjectConverter.ConvertTo(variable.Value, TypeAliases.TypeOf(variable.TypeName));
         return new(
             variable.Id.Length > 0 ? variable.Id : variable.Name, variable.Name, variable.IsArray ? "Object" : variable.TypeName, value,
-            variable.StorageDriverTypeName?.Contains("Memory", StringComparison.Ordinal) != true);
+            variable.IsPersisted);
     }
 }
 
@@ -65,8 +65,11 @@ public sealed class ActivityExecutionContext
     /// <summary>The evaluated inputs, by property name.</summary>
     public IDictionary<string, object?> ActivityState => _activityState ??= new(StringComparer.Ordinal);
 
-    /// <summary>The input of the run, over which the input of the stimulus that resumed this activity is laid.</summary>
-    public IReadOnlyDictionary<string, object?> WorkflowInput => WorkflowExecutionContext.InputOf(this);
+    /// <summary>
+    /// The input of the run, over which the inputs of enclosing workflows-as-activities are laid, and over these the input of the
+    /// stimulus that resumed this activity.
+    /// </summary>
+    public IReadOnlyDictionary<string, object?> WorkflowInput => Activities.WorkflowDefinitionActivity.InputFor(this, WorkflowExecutionContext.InputOf(this));
 
     internal ActivityNode Node { get; }
     internal IReadOnlyDictionary<string, object?>? StoredProperties => _properties;
@@ -256,6 +259,8 @@ public sealed class ActivityExecutionContext
         _slots.RemoveAll(s => s.Id == slot.Id);
         _slots.Add(slot);
     }
+
+    internal void ClearSlots() => _slots = null;
 
     internal void Restore(
         Dictionary<string, object?>? properties, Dictionary<string, object?>? activityState, List<VariableSlot>? slots)

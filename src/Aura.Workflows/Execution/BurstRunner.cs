@@ -195,7 +195,11 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
         try
         {
             foreach (var input in item.Node.Inputs)
-                context.ActivityState[input.Name] = input.Evaluate(context);
+            {
+                if (!input.IsSensitive || item.Node.RunsAsTask)
+                    context.ActivityState[input.Name] = input.Evaluate(context);
+            }
+
             if (!await item.Node.Activity.CanExecuteAsync(context))
             {
                 workflow.Log(context, "Precondition Failed");
@@ -235,8 +239,13 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
     /// is the burst dropped: it starts again from its last commit. A commit that failed is not the activity's fault either.
     /// </summary>
     private bool IsFault(Exception exception) =>
-        exception is not CommitFailedException && !(exception is OperationCanceledException && workflow.CancellationToken.IsCancellationRequested);
+        exception is not (CommitFailedException or BurstInterruptedException) && !(exception is OperationCanceledException && workflow.CancellationToken.IsCancellationRequested);
 }
+
+/// <summary>
+/// The engine's own database was out of reach in the middle of a burst. No fault of the instance: it goes on from its last commit.
+/// </summary>
+internal sealed class BurstInterruptedException(string message, Exception inner) : Exception(message, inner);
 
 /// <summary>A checkpoint in the middle of a burst was not committed; the burst is dropped.</summary>
 internal sealed class CommitFailedException(string message, Exception? inner = null) : Exception(message, inner);

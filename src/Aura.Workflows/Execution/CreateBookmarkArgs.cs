@@ -37,7 +37,11 @@ public sealed class CreateBookmarkArgs
 internal static class StimulusHash
 {
     // Property order of a payload type is its declaration order, the same on every host of one version.
-    private static readonly JsonSerializerOptions Options = new() { DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull };
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        DefaultIgnoreCondition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull,
+        TypeInfoResolver = Http.ExcludeFromHashAttribute.Resolver,
+    };
 
     public static string Of(string name, object? payload, string? activityInstanceId = null)
     {

@@ -26,13 +26,18 @@ internal sealed record CompleteCompositeSignal(object? Value = null);
 internal static class Signals
 {
     /// <summary>Lets a signal bubble from the sender itself to the root, until a handler stops it.</summary>
-    public static async ValueTask SendSignalAsync(this ActivityExecutionContext sender, object signal)
+    /// <returns>The run that stopped it; null when it went past the root.</returns>
+    public static async ValueTask<ActivityExecutionContext?> SendSignalAsync(this ActivityExecutionContext sender, object signal)
     {
         var travelling = new SignalContext(signal, sender);
-        for (var receiver = sender; receiver is not null && !travelling.IsStopped; receiver = receiver.ParentActivityExecutionContext)
+        for (var receiver = sender; receiver is not null; receiver = receiver.ParentActivityExecutionContext)
         {
             if (receiver.Activity is ISignalHandler handler)
                 await handler.ReceiveSignalAsync(receiver, travelling);
+            if (travelling.IsStopped)
+                return receiver;
         }
+
+        return null;
     }
 }

@@ -280,7 +280,7 @@ internal static class StateCodec
             return null;
         return [.. variables.EnumerateArray().Select(v => new VariableSlot(
             TextOf(v, "id")!, TextOf(v, "name")!, TextOf(v, "typeName") ?? "Object", WorkflowJson.ToPlain(v.GetProperty("value")),
-            !v.TryGetProperty("isTransient", out _)))];
+            !(v.TryGetProperty("isTransient", out var isTransient) && isTransient.GetBoolean())))];
     }
 
     private static Dictionary<string, object?>? MapOf(JsonElement parent, string name) =>

@@ -175,9 +175,9 @@ public sealed class WorkflowExecutionContext
         if (context.Status is not (ActivityStatus.Running or ActivityStatus.Pending or ActivityStatus.Faulted))
             return;
         WithdrawWorkOf(context);
+        context.Status = ActivityStatus.Canceled;
         foreach (var child in context.Children.ToList())
             await CancelAsync(child);
-        context.Status = ActivityStatus.Canceled;
         if (context.HasTask)
             Outbox.CancelledTaskOwners.Add(context.Id);
         Log(context, "Canceled");

@@ -42,6 +42,9 @@ internal sealed class NodeInput(InputDescriptor descriptor, Input? input)
 
     public string Name => descriptor.Name;
 
+    /// <summary>Its value is stored nowhere but where a durable task needs it; asked for again, it is evaluated again.</summary>
+    public bool IsSensitive => descriptor.IsSensitive;
+
     /// <summary>False: unset and without a default.</summary>
     public bool Matters => input is not null || descriptor.DefaultValue is not null;
 

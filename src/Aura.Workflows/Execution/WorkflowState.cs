@@ -82,7 +82,8 @@ public sealed record ActivityContextState
     public IReadOnlyList<VariableSlotState> Variables { get; init; } = [];
 }
 
-public sealed record VariableSlotState(string Id, string Name, string TypeName, JsonElement Value);
+/// <param name="IsTransient">The value is lost whenever the instance leaves memory.</param>
+public sealed record VariableSlotState(string Id, string Name, string TypeName, JsonElement Value, bool IsTransient = false);
 
 /// <summary>An activity that is due to run, in the order of the queue.</summary>
 /// <param name="ExistingId">The context to run again, for a retry.</param>

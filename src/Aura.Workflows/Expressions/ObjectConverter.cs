@@ -1,4 +1,6 @@
 using System.Collections;
+using System.Collections.ObjectModel;
+using System.ComponentModel;
 using System.Globalization;
 using System.Text.Json;
 
@@ -23,27 +25,41 @@ public static class ObjectConverter
                 return target.IsValueType && type == target ? Activator.CreateInstance(target) : null;
             case JsonElement element when type != typeof(JsonElement):
                 return ConvertTo(WorkflowJson.ToPlain(element), target);
+            case string text when type != target && string.IsNullOrWhiteSpace(text):
+                return null;
         }
 
         if (type.IsInstanceOfType(value))
             return value;
         try
         {
-            return value switch
-            {
-                string text => FromText(text, type),
-                IConvertible number when type.IsPrimitive || type == typeof(decimal) => Convert.ChangeType(number, type, CultureInfo.InvariantCulture),
-                IConvertible number when type.IsEnum => Enum.ToObject(type, Convert.ToInt64(number, CultureInfo.InvariantCulture)),
-                IConvertible scalar when type == typeof(string) => scalar is bool b ? (b ? "true" : "false") : scalar.ToString(CultureInfo.InvariantCulture),
-                _ when type == typeof(string) => JsonSerializer.Serialize(value, value.GetType(), WorkflowJson.Options),
-                _ => JsonSerializer.SerializeToElement(value, value.GetType(), WorkflowJson.Options).Deserialize(type, WorkflowJson.Options),
-            };
+            return value is string s ? FromText(s, type) : FromValue(value, type);
         }
         catch (Exception e) when (e is FormatException or OverflowException or InvalidCastException or JsonException or NotSupportedException or ArgumentException)
         {
             throw new ValueConversionException($"A value of type {value.GetType().Name} cannot be converted to {type.Name}: {e.Message}", e);
         }
     }
+
+    private static object? FromValue(object value, Type type) => value switch
+    {
+        DateTime date when type == typeof(DateOnly) => DateOnly.FromDateTime(date),
+        DateTime date when type == typeof(DateTimeOffset) => new DateTimeOffset(date.Kind == DateTimeKind.Unspecified ? DateTime.SpecifyKind(date, DateTimeKind.Utc) : date),
+        DateTimeOffset moment when type == typeof(DateTime) => moment.UtcDateTime,
+        DateTimeOffset moment when type == typeof(DateOnly) => DateOnly.FromDateTime(moment.UtcDateTime),
+        DateOnly day when type == typeof(DateTime) => day.ToDateTime(TimeOnly.MinValue),
+        byte[] bytes when type == typeof(string) => Convert.ToBase64String(bytes),
+        Enum name when type == typeof(string) => name.ToString(),
+        IConvertible number when type.IsEnum => Enum.ToObject(type, Convert.ToInt64(number, CultureInfo.InvariantCulture)),
+        IConvertible number when type.IsPrimitive || type == typeof(decimal) => Convert.ChangeType(number, type, CultureInfo.InvariantCulture),
+        IConvertible scalar when type == typeof(string) => scalar is bool b ? (b ? "true" : "false") : scalar.ToString(CultureInfo.InvariantCulture),
+        Guid or TimeSpan or DateTimeOffset or DateOnly or TimeOnly or Uri when type == typeof(string) =>
+            JsonSerializer.SerializeToElement(value, value.GetType()).GetString(),
+        IDictionary<string, object?> entries when ValueTypeOf(type) is { } member => ToDictionary(entries, member, type),
+        not IDictionary when value is IEnumerable items && ElementTypeOf(type) is { } element => ToCollection(items.Cast<object?>(), element, type),
+        _ when type == typeof(string) => JsonSerializer.Serialize(value, value.GetType(), WorkflowJson.Options),
+        _ => JsonSerializer.SerializeToElement(value, value.GetType(), WorkflowJson.Options).Deserialize(type, WorkflowJson.Options),
+    };
 
     private static object? FromText(string text, Type type)
     {
@@ -57,54 +73,70 @@ public static class ObjectConverter
             return TimeSpan.Parse(text, CultureInfo.InvariantCulture);
         if (type == typeof(DateTimeOffset))
             return DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
+        if (type == typeof(DateTime))
+            return DateTime.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind);
+        if (type == typeof(DateOnly))
+            return DateOnly.FromDateTime(DateTime.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind));
         if (type.IsPrimitive || type == typeof(decimal))
             return Convert.ChangeType(text, type, CultureInfo.InvariantCulture);
         if (type == typeof(byte[]))
             return Convert.FromBase64String(text);
         var trimmed = text.AsSpan().TrimStart();
         if (trimmed.StartsWith("{") || trimmed.StartsWith("["))
-            return JsonSerializer.Deserialize(text, type, WorkflowJson.Options);
-        if (typeof(IEnumerable).IsAssignableFrom(type))
-            return text.Length == 0 ? null : JsonSerializer.SerializeToElement(new[] { text }, WorkflowJson.Options).Deserialize(type, WorkflowJson.Options);
-        return JsonSerializer.SerializeToElement(text).Deserialize(type, WorkflowJson.Options);
+            return ConvertTo(JsonSerializer.Deserialize<JsonElement>(text), type);
+        // A single text where a list is wanted is a list of one.
+        if (ElementTypeOf(type) is { } element && type != typeof(string))
+            return text.Length == 0 ? null : ToCollection([text], element, type);
+        var converter = TypeDescriptor.GetConverter(type);
+        return converter.CanConvertFrom(typeof(string))
+            ? converter.ConvertFromInvariantString(text)
+            : JsonSerializer.SerializeToElement(text).Deserialize(type, WorkflowJson.Options);
     }
-}
 
-/// <summary>The type names that definitions use, both ways. Unknown names mean <see cref="object"/>.</summary>
-public static class TypeAliases
-{
-    private static readonly Dictionary<string, Type> Types = new(StringComparer.OrdinalIgnoreCase)
+    /// <summary>The element type of an array or of a collection that this class can build; null for all others.</summary>
+    private static Type? ElementTypeOf(Type type)
     {
-        ["Object"] = typeof(object),
-        ["String"] = typeof(string),
-        ["Boolean"] = typeof(bool),
-        ["Int16"] = typeof(short),
-        ["Int32"] = typeof(int),
-        ["Int64"] = typeof(long),
-        ["Long"] = typeof(long),
-        ["Single"] = typeof(float),
-        ["Double"] = typeof(double),
-        ["Decimal"] = typeof(decimal),
-        ["Guid"] = typeof(Guid),
-        ["DateTime"] = typeof(DateTime),
-        ["DateTimeOffset"] = typeof(DateTimeOffset),
-        ["TimeSpan"] = typeof(TimeSpan),
-        ["JSON"] = typeof(object),
-        ["ObjectDictionary"] = typeof(IDictionary<string, object?>),
-        ["StringDictionary"] = typeof(IDictionary<string, string>),
-    };
+        if (type.IsArray)
+            return type.GetElementType();
+        if (!type.IsGenericType || type.GetGenericArguments() is not [var element])
+            return null;
+        var definition = type.GetGenericTypeDefinition();
+        return definition == typeof(HashSet<>) || definition == typeof(ISet<>) || definition == typeof(Collection<>)
+            || type.IsAssignableFrom(typeof(List<>).MakeGenericType(element))
+            ? element
+            : null;
+    }
 
-    public static Type TypeOf(string? alias) => alias is not null && Types.TryGetValue(alias, out var type) ? type : typeof(object);
+    private static Type? ValueTypeOf(Type type) =>
+        type.IsGenericType && type.GetGenericArguments() is [var key, var value] && key == typeof(string)
+        && type.IsAssignableFrom(typeof(Dictionary<,>).MakeGenericType(key, value))
+            ? value
+            : null;
 
-    public static string AliasOf(Type type)
+    private static object ToCollection(IEnumerable<object?> items, Type element, Type type)
     {
-        ArgumentNullException.ThrowIfNull(type);
-        foreach (var (alias, candidate) in Types)
+        var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(element))!;
+        foreach (var item in items)
+            list.Add(ConvertTo(item, element));
+        if (type.IsInstanceOfType(list))
+            return list;
+        if (type.IsArray)
         {
-            if (candidate == type)
-                return alias;
+            var array = Array.CreateInstance(element, list.Count);
+            list.CopyTo(array, 0);
+            return array;
         }
 
-        return type.IsArray ? AliasOf(type.GetElementType()!) + "[]" : "Object";
+        return type.GetGenericTypeDefinition() == typeof(Collection<>)
+            ? Activator.CreateInstance(type, list)!
+            : Activator.CreateInstance(typeof(HashSet<>).MakeGenericType(element), list)!;
+    }
+
+    private static object ToDictionary(IDictionary<string, object?> entries, Type member, Type type)
+    {
+        var result = (IDictionary)Activator.CreateInstance(typeof(Dictionary<,>).MakeGenericType(typeof(string), member))!;
+        foreach (var (key, value) in entries)
+            result[key] = ConvertTo(value, member);
+        return type.IsInstanceOfType(result) ? result : throw new InvalidCastException($"{type.Name} is no dictionary that can be built.");
     }
 }

@@ -16,15 +16,23 @@ internal sealed partial class BurstLoop(
     NpgsqlDataSource dataSource, DefinitionStore definitions, GroupCommitter committer, HostIdentity host, IServiceScopeFactory scopes,
     TimeProvider time, IOptions<WorkflowsOptions> options, ILogger<BurstLoop> logger) : ILoop
 {
-    private const string ClaimSql = """
-        WITH due AS MATERIALIZED (
-            SELECT m.instance_id FROM wf.messages m JOIN wf.instances i ON i.id = m.instance_id
+    /// <summary>
+    /// Only a host whose row stands may own anything, and the row cannot be reaped before this has committed: what nobody can reap,
+    /// nobody would ever free. An instance whose fence has moved between the look and the lock is left alone: another host has run it
+    /// meanwhile, and the messages that this statement sees may be used up.
+    /// </summary>
+    internal const string ClaimSql = """
+        WITH me AS MATERIALIZED (
+            SELECT id FROM wf.hosts WHERE id = $1 FOR KEY SHARE
+        ), due AS MATERIALIZED (
+            SELECT m.instance_id, i.fence FROM wf.messages m JOIN wf.instances i ON i.id = m.instance_id
             WHERE m.due_at <= now() AND i.status = 'Running' AND i.owner IS NULL
             ORDER BY m.due_at LIMIT $2
         ), locked AS MATERIALIZED (
             SELECT i.id FROM wf.instances i
-            WHERE i.id = ANY(ARRAY(SELECT DISTINCT instance_id FROM due)) AND i.status = 'Running' AND i.owner IS NULL
-            FOR UPDATE SKIP LOCKED
+            WHERE i.id = ANY(ARRAY(SELECT DISTINCT instance_id FROM due)) AND (i.id, i.fence) IN (SELECT instance_id, fence FROM due)
+              AND i.status = 'Running' AND i.owner IS NULL AND EXISTS (SELECT FROM me)
+            FOR UPDATE OF i SKIP LOCKED
         ), claimed AS (
             UPDATE wf.instances i SET owner = $1, fence = fence + 1 FROM locked WHERE i.id = locked.id
             RETURNING i.id, i.definition_id, i.definition_version_id, i.correlation_id, i.parent_instance_id, i.parent_bookmark_id, i.activation_key,
@@ -32,6 +40,14 @@ internal sealed partial class BurstLoop(
         )
         SELECT c.*, m.id, m.kind, m.target, m.payload FROM claimed c JOIN wf.messages m ON m.instance_id = c.id AND m.due_at <= now()
         ORDER BY c.id, m.id
+        """;
+
+    /// <summary>Gives a lease back. The start message makes sure that somebody looks: checkpoints may have used up what woke it.</summary>
+    internal const string ReleaseSql = """
+        WITH freed AS (
+            UPDATE wf.instances SET owner = NULL, fence = fence + 1, failed_commits = failed_commits + $4
+            WHERE id = $1 AND fence = $2 AND owner = $3 AND status = 'Running' RETURNING id)
+        INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM freed
         """;
 
     private readonly ConcurrentDictionary<string, Task> _inFlight = new(StringComparer.Ordinal);
@@ -44,7 +60,8 @@ internal sealed partial class BurstLoop(
     public TimeSpan Interval => options.Value.PollInterval;
 
     /// <summary>Whether this host runs bursts now and has room for one more.</summary>
-    public bool HasRoom => !_stopping && _inFlight.Count < options.Value.MaxBursts;
+    /// <remarks>A quarter is left for what waits in the database: starts of this host must not starve it.</remarks>
+    public bool HasRoom => !_stopping && _inFlight.Count < Math.Max(1, options.Value.MaxBursts * 3 / 4);
 
     /// <summary>Bursts under way.</summary>
     public int InFlight => _inFlight.Count;
@@ -62,9 +79,11 @@ internal sealed partial class BurstLoop(
         if (_suspectsLeases)
             await FreeForgottenAsync(cancellationToken);
         var room = options.Value.MaxBursts - _inFlight.Count;
-        if (room <= 0)
+        if (room <= options.Value.MaxBursts / 8)
         {
-            await Task.WhenAny(_inFlight.Values).WaitAsync(cancellationToken);
+            // Not at every burst that ends: a claim costs the same for one instance as for many.
+            await Task.WhenAny(Task.WhenAny(_inFlight.Values), Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken));
+            await Task.Delay(TimeSpan.FromMilliseconds(1), time, cancellationToken);
             return 1;
         }
 
@@ -95,6 +114,12 @@ internal sealed partial class BurstLoop(
             try
             {
                 await RunAsync(claimed, _abandon.Token);
+            }
+            // The edge of a burst that could not even be given back: whoever owns it now, it is not lost.
+            catch (Exception e)
+            {
+                SuspectLeases();
+                LogBurstFailed(logger, e, claimed.Id);
             }
             finally
             {
@@ -159,7 +184,18 @@ internal sealed partial class BurstLoop(
                 async ValueTask CheckpointAsync()
                 {
                     var checkpoint = CommitUnit.Of(claimed, workflow, work.Take(), keepLease: true);
-                    switch (await committer.CommitAsync(checkpoint, cancellationToken))
+                    CommitOutcome outcome;
+                    try
+                    {
+                        outcome = await committer.CommitAsync(checkpoint, cancellationToken);
+                    }
+                    // Whatever the connection died of, the instance is not to blame.
+                    catch (Exception e) when (e is not OperationCanceledException)
+                    {
+                        throw new BurstInterruptedException("A checkpoint could not be committed.", e);
+                    }
+
+                    switch (outcome)
                     {
                         case CommitOutcome.Committed:
                             state = checkpoint.Instance!.State;
@@ -172,7 +208,7 @@ internal sealed partial class BurstLoop(
                 }
             }
             // Not an activity's fault (those are caught inside): the definition or the state cannot be read. It must not be tried for ever.
-            catch (Exception e) when (e is not OperationCanceledException and not NpgsqlException and not CommitFailedException)
+            catch (Exception e) when (e is not OperationCanceledException and not NpgsqlException and not CommitFailedException and not BurstInterruptedException)
             {
                 LogUnreadable(logger, e, claimed.Id);
                 await SetAsideAsync(claimed, state, e);
@@ -289,17 +325,11 @@ internal sealed partial class BurstLoop(
             await transaction.CommitAsync(CancellationToken.None);
     }
 
-    /// <summary>Gives the lease back. The start message makes sure that somebody looks: checkpoints may have used up what woke it.</summary>
     private async Task ReleaseAsync(ClaimedInstance claimed, bool failed = false)
     {
         try
         {
-            await dataSource.ExecuteAsync("""
-                WITH freed AS (
-                    UPDATE wf.instances SET owner = NULL, fence = fence + 1, failed_commits = failed_commits + $4
-                    WHERE id = $1 AND fence = $2 AND owner = $3 AND status = 'Running' RETURNING id)
-                INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM freed
-                """, [claimed.Id, claimed.Fence, claimed.Owner, failed ? 1 : 0], CancellationToken.None);
+            await dataSource.ExecuteAsync(ReleaseSql, [claimed.Id, claimed.Fence, claimed.Owner, failed ? 1 : 0], CancellationToken.None);
         }
         catch (NpgsqlException e)
         {

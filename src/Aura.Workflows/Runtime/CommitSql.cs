@@ -9,18 +9,19 @@ namespace Aura.Workflows.Runtime;
 /// </summary>
 internal static class CommitSql
 {
+    /// <summary>A checkpoint leaves the count of failed commits: what it stands before may be what is refused, again and again.</summary>
     public const string UpdateInstances = """
         UPDATE wf.instances i SET status = d.status, sub_status = d.sub_status, name = coalesce(d.name, i.name), correlation_id = d.correlation_id,
                incident_count = d.incidents, is_faulted = d.sub_status = 'Faulted', state = d.state, owner = CASE WHEN d.keep THEN i.owner END,
-               failed_commits = 0, updated_at = now(), finished_at = CASE WHEN d.status = 'Finished' THEN now() END
+               failed_commits = CASE WHEN d.keep THEN i.failed_commits ELSE 0 END, updated_at = now(), finished_at = CASE WHEN d.status = 'Finished' THEN now() END
         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[], $8::json[], $9::boolean[], $10::text[])
              AS d(id, fence, status, sub_status, name, correlation_id, incidents, state, keep, owner)
         WHERE i.id = d.id AND i.fence = d.fence AND i.owner = d.owner AND i.status = 'Running'
-        RETURNING i.id
+        RETURNING i.id, i.fence
         """;
 
     public const string AnswerTasks = """
-        DELETE FROM wf.tasks t USING unnest($1::bigint[], $2::bigint[]) AS d(id, fence) WHERE t.id = d.id AND t.fence = d.fence RETURNING t.id
+        DELETE FROM wf.tasks t USING unnest($1::bigint[], $2::bigint[]) AS d(id, fence) WHERE t.id = d.id AND t.fence = d.fence RETURNING t.id, t.fence
         """;
 
     public const string DeleteMessages = "DELETE FROM wf.messages WHERE id = ANY($1)";
@@ -61,26 +62,33 @@ internal static class CommitSql
              AS d(id, definition_id, version_id, version, correlation_id, name, parent_id, parent_bookmark_id, state, owner)
         """;
 
-    /// <summary>Instances that nothing keeps out. With an owner they run under fence 1 at once, else they get a start message.</summary>
+    /// <summary>
+    /// Instances that nothing keeps out. With an owner they run under fence 1 at once, else they get a start message. So does one
+    /// whose host has been taken for dead: nobody would ever free it again.
+    /// </summary>
     public const string InsertInstances = $"""
-        WITH added AS (
+        WITH alive AS MATERIALIZED (
+            SELECT id FROM wf.hosts WHERE id = ANY($10) FOR KEY SHARE
+        ), added AS (
             INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, correlation_id, name,
                                       parent_instance_id, parent_bookmark_id, state, owner, fence)
             SELECT d.id, d.definition_id, d.version_id, d.version, 'Running', 'Pending', d.correlation_id, d.name, d.parent_id, d.parent_bookmark_id, d.state,
-                   d.owner, CASE WHEN d.owner IS NULL THEN 0 ELSE 1 END
-            FROM {NewInstanceRows}
+                   a.id, CASE WHEN a.id IS NULL THEN 0 ELSE 1 END
+            FROM {NewInstanceRows} LEFT JOIN alive a ON a.id = d.owner
             RETURNING id, owner
         ), told AS (
             INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM added WHERE owner IS NULL
         )
-        SELECT id FROM added
+        SELECT id, owner FROM added
         """;
 
     /// <summary>
     /// Instances with activation keys. One whose key is taken is not started; a parent that would wait for it is told so.
     /// </summary>
     public const string InsertExclusiveInstances = """
-        WITH d AS (
+        WITH alive AS MATERIALIZED (
+            SELECT id FROM wf.hosts WHERE id = ANY($10) FOR KEY SHARE
+        ), d AS (
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::json[], $10::text[], $11::text[])
                  AS d(id, definition_id, version_id, version, correlation_id, name, parent_id, parent_bookmark_id, state, owner, activation_key)
         ), activated AS (
@@ -89,8 +97,8 @@ internal static class CommitSql
             INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, correlation_id, name,
                                       parent_instance_id, parent_bookmark_id, state, owner, fence, activation_key)
             SELECT d.id, d.definition_id, d.version_id, d.version, 'Running', 'Pending', d.correlation_id, d.name, d.parent_id, d.parent_bookmark_id, d.state,
-                   d.owner, CASE WHEN d.owner IS NULL THEN 0 ELSE 1 END, d.activation_key
-            FROM d JOIN activated a ON a.instance_id = d.id
+                   h.id, CASE WHEN h.id IS NULL THEN 0 ELSE 1 END, d.activation_key
+            FROM d JOIN activated a ON a.instance_id = d.id LEFT JOIN alive h ON h.id = d.owner
             RETURNING id, owner
         ), told AS (
             INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM added WHERE owner IS NULL
@@ -101,7 +109,7 @@ internal static class CommitSql
                 '__ChildIncident', 'Not started: ''' || d.activation_key || ''' is taken by a running instance.')
             FROM d WHERE d.parent_bookmark_id IS NOT NULL AND d.id NOT IN (SELECT instance_id FROM activated)
         )
-        SELECT id FROM added
+        SELECT id, owner FROM added
         """;
 
     public const string InsertMessages = """
@@ -156,6 +164,6 @@ internal static class CommitSql
     public static NpgsqlBatchCommand SetAside(ClaimedInstance claimed, WorkflowState state) => Sql.Batch("""
         UPDATE wf.instances SET status = 'Finished', sub_status = 'Faulted', is_faulted = true, incident_count = $3, state = $4, owner = NULL,
                updated_at = now(), finished_at = now()
-        WHERE id = $1 AND fence = $2 AND status = 'Running'
-        """, claimed.Id, claimed.Fence, state.Incidents.Count, JsonValue.Of(state));
+        WHERE id = $1 AND fence = $2 AND owner = $5 AND status = 'Running'
+        """, claimed.Id, claimed.Fence, state.Incidents.Count, JsonValue.Of(state), claimed.Owner);
 }

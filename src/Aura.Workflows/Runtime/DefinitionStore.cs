@@ -1,120 +1,322 @@
-using System.Collections.Concurrent;
+using System.Text.Json;
+using Aura.Workflows.Activities;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Aura.Workflows.Runtime;
 
-/// <summary>What became of one definition file at start-up.</summary>
-public enum ImportOutcome
+/// <summary>
+/// Definition versions: reading, listing, changing, publishing, and the cache of their graphs. Writer of <c>wf.definitions</c>,
+/// <c>wf.definition_references</c> and <c>wf.triggers</c>.
+/// </summary>
+/// <remarks>A version that was published once never changes again: instances that run on it find what they left.</remarks>
+public sealed partial class DefinitionStore(
+    NpgsqlDataSource dataSource, ActivityRegistry registry, ExpressionTypes expressionTypes, TimeProvider time, IServiceProvider services,
+    IEnumerable<IPublicationEffect> effects, IOptions<WorkflowsOptions> options, ILogger<DefinitionStore> logger)
 {
-    Unchanged,
-    Imported,
+    private static readonly TimeSpan CacheTime = TimeSpan.FromSeconds(1);
 
-    /// <summary>The file changed, but so did the definition in the database: the latter was kept.</summary>
-    KeptEdited,
-}
+    private const string Columns = """
+        version_id, definition_id, version, name, is_latest, is_published, created_at, published_at IS NOT NULL,
+        CASE WHEN published_at IS NOT NULL THEN (SELECT json_object_agg(r.reference, r.child_version_id)
+            FROM wf.definition_references r WHERE r.version_id = d.version_id AND r.child_version_id IS NOT NULL) END,
+        document
+        """;
 
-/// <summary>Definition versions: reading, importing files, and the cache of their graphs. Writer of <c>wf.definitions</c>.</summary>
-public sealed class DefinitionStore(NpgsqlDataSource dataSource, ActivityRegistry registry, TimeProvider time)
-{
-    // A version never changes once published, so a graph may stay for ever; which version is published is asked again.
-    private static readonly TimeSpan PublishedCacheTime = TimeSpan.FromSeconds(1);
-    private readonly ConcurrentDictionary<string, WorkflowGraph> _graphs = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, (WorkflowDefinition? Definition, long Stamp)> _published = new(StringComparer.Ordinal);
-
-    private const string Columns = "version_id, definition_id, version, name, is_latest, is_published, document";
+    private readonly RecentCache<CachedGraph> _graphs = new(options.Value.MaxCachedGraphs);
+    private readonly RecentCache<CachedPublished> _published = new(options.Value.MaxCachedGraphs);
+    private readonly SemaphoreSlim _refreshing = new(1, 1);
+    private long _refreshedAt;
 
     /// <summary>The published version, or null. Answers may be up to a second old.</summary>
     public async ValueTask<WorkflowDefinition?> FindPublishedAsync(string definitionId, CancellationToken cancellationToken = default)
     {
-        if (_published.TryGetValue(definitionId, out var cached) && time.GetElapsedTime(cached.Stamp) < PublishedCacheTime)
+        var cached = _published.Find(definitionId);
+        if (cached is not null && time.GetElapsedTime(cached.Stamp) < CacheTime)
             return cached.Definition;
-        var found = (await dataSource.QueryAsync(
-            $"SELECT {Columns} FROM wf.definitions WHERE definition_id = $1 AND is_published", [definitionId], Read, cancellationToken)).FirstOrDefault();
-        _published[definitionId] = (found, time.GetTimestamp());
+        var stamp = time.GetTimestamp();
+        // The document is read only when another version was published since.
+        var versionId = (await dataSource.QueryAsync(
+            "SELECT version_id FROM wf.definitions WHERE definition_id = $1 AND is_published", [definitionId], r => r.GetString(0), cancellationToken))
+            .FirstOrDefault();
+        var found = versionId == cached?.Definition?.Id ? cached?.Definition
+            : versionId is null ? null : await FindVersionAsync(versionId, cancellationToken);
+        _published.Set(definitionId, new(found, stamp));
         return found;
     }
 
-    /// <exception cref="InvalidDefinitionException">No such version, or its document cannot be read.</exception>
-    internal async ValueTask<WorkflowGraph> GraphAsync(string versionId, CancellationToken cancellationToken = default)
+    /// <summary>The newest version that the options select, or null.</summary>
+    public async Task<WorkflowDefinition?> FindAsync(string definitionId, VersionOptions version, CancellationToken cancellationToken = default)
     {
-        if (_graphs.TryGetValue(versionId, out var graph))
-            return graph;
-        var definition = (await dataSource.QueryAsync(
-            $"SELECT {Columns} FROM wf.definitions WHERE version_id = $1", [versionId], Read, cancellationToken)).FirstOrDefault()
-            ?? throw new InvalidDefinitionException($"There is no definition version '{versionId}'.");
-        return _graphs.GetOrAdd(versionId, new ActivityReader(registry).Read(definition));
+        var values = new List<object?> { definitionId };
+        return (await dataSource.QueryAsync(
+            $"SELECT {Columns} FROM wf.definitions d WHERE definition_id = $1 AND {version.Condition(Parameter(values))} ORDER BY version DESC LIMIT 1",
+            [.. values], Read, cancellationToken)).FirstOrDefault();
     }
+
+    /// <param name="versionId">The version's own id.</param>
+    public async Task<WorkflowDefinition?> FindVersionAsync(string versionId, CancellationToken cancellationToken = default) =>
+        (await FindVersionsAsync([versionId], cancellationToken)).FirstOrDefault();
+
+    /// <summary>The versions with these ids; ids that do not exist are left out.</summary>
+    public async Task<IReadOnlyList<WorkflowDefinition>> FindVersionsAsync(IReadOnlyCollection<string> versionIds, CancellationToken cancellationToken = default) =>
+        await dataSource.QueryAsync(
+            $"SELECT {Columns} FROM wf.definitions d WHERE version_id = ANY($1) ORDER BY definition_id, version", [versionIds.ToArray()], Read, cancellationToken);
+
+    /// <summary>One page of versions. Documents are not read.</summary>
+    /// <param name="page">0-based.</param>
+    public async Task<Page<WorkflowDefinitionSummary>> ListAsync(
+        DefinitionFilter filter, int page = 0, int pageSize = 50, DefinitionOrder order = DefinitionOrder.Created, bool descending = true,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        ArgumentOutOfRangeException.ThrowIfNegative(page);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pageSize);
+        var values = new List<object?>();
+        var where = Where(filter, Parameter(values));
+        var column = order switch { DefinitionOrder.Name => "lower(name)", DefinitionOrder.Version => "version", _ => "created_at" };
+        var direction = descending ? "DESC" : "ASC";
+        var total = 0L;
+        var items = await dataSource.QueryAsync(
+            $"""
+            SELECT version_id, definition_id, name, description, version, tool_version, is_latest, is_published, created_at, is_readonly, count(*) OVER ()
+            FROM wf.definitions WHERE {where}
+            ORDER BY {column} {direction}, version_id LIMIT {Parameter(values)(pageSize)} OFFSET {Parameter(values)((long)page * pageSize)}
+            """,
+            [.. values], r =>
+            {
+                total = r.GetInt64(10);
+                return new WorkflowDefinitionSummary
+                {
+                    Id = r.GetString(0),
+                    DefinitionId = r.GetString(1),
+                    Name = r.Text(2),
+                    Description = r.Text(3),
+                    Version = r.GetInt32(4),
+                    ToolVersion = r.Text(5),
+                    IsLatest = r.GetBoolean(6),
+                    IsPublished = r.GetBoolean(7),
+                    CreatedAt = r.GetFieldValue<DateTimeOffset>(8),
+                    IsReadonly = r.GetBoolean(9),
+                };
+            }, cancellationToken);
+        // A page beyond the end has no row to carry the count.
+        if (items.Count == 0 && page > 0)
+            total = (await ListAsync(filter, 0, 1, order, descending, cancellationToken)).TotalCount;
+        return new(items, total);
+    }
+
+    /// <summary>False when another definition's latest version has that name.</summary>
+    public async Task<bool> IsNameUniqueAsync(string name, string? definitionId = null, CancellationToken cancellationToken = default) =>
+        !(await dataSource.QueryAsync(
+            "SELECT EXISTS (SELECT FROM wf.definitions WHERE lower(name) = lower($1) AND is_latest AND definition_id IS DISTINCT FROM $2)",
+            [name, definitionId], r => r.GetBoolean(0), cancellationToken))[0];
+
+    /// <summary>The definitions whose latest or published version uses this one as an activity, directly and through others.</summary>
+    public async Task<IReadOnlyList<string>> FindConsumersAsync(string definitionId, CancellationToken cancellationToken = default) =>
+        await dataSource.QueryAsync(ConsumersSql, [definitionId], r => r.GetString(0), cancellationToken);
+
+    /// <summary>The activities of a version as they run, workflows used as activities included.</summary>
+    /// <exception cref="InvalidDefinitionException">No such version, or its document cannot be read.</exception>
+    public async ValueTask<WorkflowGraph> GraphAsync(string versionId, CancellationToken cancellationToken = default)
+    {
+        var cached = _graphs.Find(versionId);
+        if (cached is { DraftText: null, Generation: null })
+            return cached.Graph;
+        if (cached is { DraftText: null })
+        {
+            // It holds activities of unknown types: a workflow that was published since may be one of them.
+            await RefreshActivitiesAsync(cancellationToken);
+            if (ReferenceEquals(cached.Generation, registry.Workflows))
+                return cached.Graph;
+        }
+
+        var definition = await FindVersionAsync(versionId, cancellationToken)
+            ?? throw new InvalidDefinitionException($"There is no definition version '{versionId}'.");
+        // A draft is read again each time that its text may be another.
+        var text = definition.Json.GetRawText();
+        if (cached?.DraftText == text && cached.Generation is null)
+            return cached.Graph;
+        var read = await ReadAsync(definition, cancellationToken);
+        _graphs.Set(versionId, new(read.Graph, definition.WasPublished ? null : text, read.HasUnknownTypes ? registry.Workflows : null));
+        return read.Graph;
+    }
+
+    /// <summary>A version's document as Studio reads it: with ids, node ids and flags, unknown activities as placeholders.</summary>
+    public async Task<JsonElement> ViewAsync(WorkflowDefinition definition, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        ReadDefinition? read = null;
+        try
+        {
+            read = await ReadAsync(definition, cancellationToken);
+        }
+        catch (InvalidDefinitionException e)
+        {
+            // A draft may be wrong: it is shown all the same, so that a person can put it right.
+            LogUnreadable(logger, definition.DefinitionId, definition.Version, e.Message);
+        }
+
+        return DefinitionView.Of(definition, read, registry);
+    }
+
+    /// <summary>
+    /// One activity of a version as Studio reads it. A workflow that is used as an activity is given as its root, and node ids within it
+    /// are looked for too.
+    /// </summary>
+    /// <returns>Null when the version or the node does not exist.</returns>
+    /// <exception cref="InvalidDefinitionException">The version's document cannot be built.</exception>
+    public async Task<JsonElement?> ViewActivityAsync(string versionId, string nodeId, CancellationToken cancellationToken = default)
+    {
+        if (await FindVersionAsync(versionId, cancellationToken) is not { } definition)
+            return null;
+        var node = (await GraphAsync(versionId, cancellationToken)).Find(nodeId);
+        if (node?.Activity is WorkflowDefinitionActivity { Root: { } } used)
+            node = (await GraphAsync(versionId, cancellationToken)).NodeOf(used.Root);
+        if (node is null)
+            return null;
+        var holder = node.Parent;
+        while (holder is not null && holder.Activity is not WorkflowDefinitionActivity)
+            holder = holder.Parent;
+        if (holder?.Activity is WorkflowDefinitionActivity { Source: { } source })
+            definition = await FindVersionAsync(source.VersionId, cancellationToken);
+        var below = holder?.NodeId ?? "Workflow1";
+        return definition is null
+            ? null
+            : DefinitionView.Activity(await ViewAsync(definition, cancellationToken), "Workflow1" + node.NodeId[below.Length..], below);
+    }
+
+    /// <summary>Versions as files to hand on; read back by <see cref="SaveDraftAsync"/> or by an import at start.</summary>
+    /// <param name="includeConsumingWorkflows">Also the latest versions of all workflows that use them.</param>
+    public async Task<IReadOnlyList<ExportedDefinition>> ExportAsync(
+        IReadOnlyCollection<string> versionIds, bool includeConsumingWorkflows = false, CancellationToken cancellationToken = default)
+    {
+        var definitions = (await FindVersionsAsync(versionIds, cancellationToken)).ToList();
+        foreach (var id in includeConsumingWorkflows ? definitions.Select(d => d.DefinitionId).Distinct().ToList() : [])
+        {
+            foreach (var consumer in await FindConsumersAsync(id, cancellationToken))
+            {
+                if (!definitions.Exists(d => d.DefinitionId == consumer) && await FindAsync(consumer, VersionOptions.Latest, cancellationToken) is { } found)
+                    definitions.Add(found);
+            }
+        }
+
+        return [.. definitions.Select(d => new ExportedDefinition($"{FileNameOf(d)}-v{d.Version}.json", DefinitionView.Export(d)))];
+    }
+
+    private static string FileNameOf(WorkflowDefinition definition) =>
+        string.Concat((definition.Name ?? definition.DefinitionId).Select(c => char.IsLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-'));
+
+    /// <summary>Every activity type that a designer may meet, with the published workflows that are usable as activities.</summary>
+    public async Task<IReadOnlyList<ActivityDescriptor>> ListActivitiesAsync(CancellationToken cancellationToken = default)
+    {
+        await RefreshActivitiesAsync(cancellationToken);
+        return [.. registry.Descriptors];
+    }
+
+    /// <summary>Checks that a definition can be built on this host.</summary>
+    /// <exception cref="InvalidDefinitionException">It cannot; the message names the place.</exception>
+    public void Check(WorkflowDefinition definition) => _ = new ActivityReader(registry).Read(definition);
 
     /// <summary>The version's own id, or null when the definition has no such version.</summary>
     internal async Task<string?> FindVersionIdAsync(string definitionId, int version, CancellationToken cancellationToken) => (await dataSource.QueryAsync(
         "SELECT version_id FROM wf.definitions WHERE definition_id = $1 AND version = $2", [definitionId, version], r => r.GetString(0), cancellationToken))
         .FirstOrDefault();
 
-    /// <summary>Checks that a definition can be built on this host.</summary>
-    /// <exception cref="InvalidDefinitionException">It cannot; the message names the place.</exception>
-    public void Check(WorkflowDefinition definition) => _ = new ActivityReader(registry).Read(definition);
+    /// <summary>Reads a definition together with all workflows that it uses.</summary>
+    internal Task<ReadDefinition> ReadAsync(WorkflowDefinition definition, CancellationToken cancellationToken) =>
+        ReadAsync(definition, [], cancellationToken);
 
-    /// <summary>
-    /// Publishes a file's definition as a new version when its content is new. A definition that was edited in the
-    /// database since its last import is kept, and the caller is told.
-    /// </summary>
-    /// <exception cref="InvalidDefinitionException">The document cannot be read.</exception>
-    public async Task<ImportOutcome> ImportAsync(WorkflowDefinition definition, CancellationToken cancellationToken = default)
+    private async Task<ReadDefinition> ReadAsync(
+        WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(definition);
-        Check(definition);
-        var hash = definition.ContentHash;
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        // Hosts that start together import one after the other.
-        await using var command = new NpgsqlCommand("SELECT pg_advisory_xact_lock(987654301, hashtext($1))", connection, transaction);
-        command.Parameters.Add(new() { Value = definition.DefinitionId });
-        await command.ExecuteNonQueryAsync(cancellationToken);
-
-        command.CommandText = "SELECT version, content_hash, source_hash FROM wf.definitions WHERE definition_id = $1 ORDER BY version DESC";
-        var latestVersion = 0;
-        string? latestHash = null;
-        var isLatestFromFile = true;
-        var known = new HashSet<string>(StringComparer.Ordinal);
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
+        await RefreshActivitiesAsync(cancellationToken);
+        var loaded = unpublished.ToDictionary(d => d.Id, StringComparer.Ordinal);
+        while (true)
         {
-            while (await reader.ReadAsync(cancellationToken))
-            {
-                if (latestVersion == 0)
-                {
-                    latestVersion = reader.GetInt32(0);
-                    latestHash = reader.GetString(1);
-                    isLatestFromFile = reader.Text(2) is not null;
-                }
+            var read = new ActivityReader(registry, loaded, [.. unpublished]).Read(definition);
+            var missing = read.Unloaded.Where(id => !loaded.ContainsKey(id)).ToList();
+            foreach (var warning in read.Warnings)
+                LogWarning(logger, definition.DefinitionId, definition.Version, warning);
+            if (missing.Count == 0)
+                return read;
+            // Each round may find further workflows inside those that it was given.
+            var found = await FindVersionsAsync(missing, cancellationToken);
+            foreach (var used in found)
+                loaded[used.Id] = used;
+            if (found.Count < missing.Count)
+                throw new InvalidDefinitionException(
+                    $"Workflow '{definition.DefinitionId}' uses version '{missing.First(id => !loaded.ContainsKey(id))}' of a workflow, which was deleted. Publish it again to use another.");
+        }
+    }
 
-                if (reader.Text(2) is { } source)
-                    known.Add(source);
+    /// <summary>Brings the registry's workflows up to date with what any host has published; at most once a second.</summary>
+    private async Task RefreshActivitiesAsync(CancellationToken cancellationToken, bool force = false)
+    {
+        if (!force && _refreshedAt != 0 && time.GetElapsedTime(_refreshedAt) < CacheTime)
+            return;
+        await _refreshing.WaitAsync(cancellationToken);
+        try
+        {
+            if (!force && _refreshedAt != 0 && time.GetElapsedTime(_refreshedAt) < CacheTime)
+                return;
+            var stamp = time.GetTimestamp();
+            var known = registry.Workflows;
+            var now = await dataSource.QueryAsync(
+                "SELECT version_id, is_published FROM wf.definitions WHERE usable_as_activity AND published_at IS NOT NULL",
+                [], r => (Id: r.GetString(0), IsPublished: r.GetBoolean(1)), cancellationToken);
+            if (now.Count != known.Count || now.Exists(v => !known.TryGetValue(v.Id, out var source) || source.IsPublished != v.IsPublished))
+            {
+                var news = (await FindVersionsAsync([.. now.Select(v => v.Id).Where(id => !known.ContainsKey(id))], cancellationToken))
+                    .ToDictionary(d => d.Id, WorkflowActivitySource.Of, StringComparer.Ordinal);
+                registry.SetWorkflows(now
+                    .Select(v => known.GetValueOrDefault(v.Id) ?? news.GetValueOrDefault(v.Id))
+                    .OfType<WorkflowActivitySource>()
+                    .Join(now, s => s.VersionId, v => v.Id, (s, v) => s with { IsPublished = v.IsPublished }));
             }
+
+            _refreshedAt = stamp;
+        }
+        finally
+        {
+            _refreshing.Release();
+        }
+    }
+
+    private static Func<object, string> Parameter(List<object?> values) => value =>
+    {
+        values.Add(value);
+        return $"${values.Count}";
+    };
+
+    private static string Where(DefinitionFilter filter, Func<object, string> parameter)
+    {
+        var conditions = new List<string> { filter.VersionOptions.Condition(parameter) };
+        if (filter.Ids is { Count: > 0 } ids)
+            conditions.Add($"version_id = ANY({parameter(ids.ToArray())})");
+        if (filter.DefinitionIds is { Count: > 0 } definitionIds)
+            conditions.Add($"definition_id = ANY({parameter(definitionIds.ToArray())})");
+        if (!string.IsNullOrEmpty(filter.Name))
+            conditions.Add($"lower(name) = lower({parameter(filter.Name)})");
+        if (filter.IsSystem is { } isSystem)
+            conditions.Add($"is_system = {parameter(isSystem)}");
+        if (filter.IsReadonly is { } isReadonly)
+            conditions.Add($"is_readonly = {parameter(isReadonly)}");
+        if (filter.UsableAsActivity is { } usable)
+            conditions.Add($"usable_as_activity = {parameter(usable)}");
+        if (!string.IsNullOrWhiteSpace(filter.SearchTerm))
+        {
+            var term = parameter(filter.SearchTerm.Trim());
+            conditions.Add($"""
+                (strpos(lower(name), lower({term})) > 0 OR strpos(lower(description), lower({term})) > 0
+                 OR strpos(definition_id, {term}) > 0 OR version_id = {term})
+                """);
         }
 
-        // A file that was imported before and edited away from since is not news; only the latest import counts as equal.
-        if (latestHash == hash)
-            return ImportOutcome.Unchanged;
-        if (!isLatestFromFile)
-            return known.Contains(hash) ? ImportOutcome.Unchanged : ImportOutcome.KeptEdited;
-
-        var batch = new NpgsqlBatch(connection, transaction)
-        {
-            BatchCommands =
-            {
-                Sql.Batch("UPDATE wf.definitions SET is_latest = false, is_published = false WHERE definition_id = $1", definition.DefinitionId),
-                Sql.Batch("""
-                    INSERT INTO wf.definitions (version_id, definition_id, version, name, is_latest, is_published, content_hash, source_hash, document)
-                    VALUES ($1, $2, $3, $4, true, true, $5, $5, $6)
-                    """, WorkflowExecutionContext.NewId(), definition.DefinitionId, latestVersion + 1, definition.Name, hash, JsonValue.Of(definition.Json)),
-            },
-        };
-        await batch.ExecuteNonQueryAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        _published.TryRemove(definition.DefinitionId, out _);
-        return ImportOutcome.Imported;
+        return string.Join(" AND ", conditions);
     }
 
     private static WorkflowDefinition Read(NpgsqlDataReader reader) => new()
@@ -125,6 +327,21 @@ public sealed class DefinitionStore(NpgsqlDataSource dataSource, ActivityRegistr
         Name = reader.Text(3),
         IsLatest = reader.GetBoolean(4),
         IsPublished = reader.GetBoolean(5),
-        Json = reader.Json(6)!.Value,
+        CreatedAt = reader.GetFieldValue<DateTimeOffset>(6),
+        WasPublished = reader.GetBoolean(7),
+        References = reader.IsDBNull(8) ? new Dictionary<string, string>() : JsonSerializer.Deserialize<Dictionary<string, string>>(reader.GetString(8))!,
+        Json = reader.Json(9)!.Value,
     };
+
+    [LoggerMessage(1140, LogLevel.Warning, "Definition {Definition} version {Version}: {Warning}")]
+    private static partial void LogWarning(ILogger logger, string definition, int version, string warning);
+
+    [LoggerMessage(1141, LogLevel.Warning, "Definition {Definition} version {Version} cannot be built: {Reason}")]
+    private static partial void LogUnreadable(ILogger logger, string definition, int version, string reason);
+
+    /// <param name="DraftText">The document that was read; null for versions that cannot change.</param>
+    /// <param name="Generation">The registry's workflows when it was read; null when they do not matter.</param>
+    private sealed record CachedGraph(WorkflowGraph Graph, string? DraftText, object? Generation);
+
+    private sealed record CachedPublished(WorkflowDefinition? Definition, long Stamp);
 }

@@ -9,7 +9,8 @@ namespace Aura.Workflows.Runtime;
 internal abstract record CommitOutcome
 {
     /// <param name="Started">False when the unit wanted to start an instance that another one keeps out.</param>
-    public sealed record Committed(bool Started = true) : CommitOutcome;
+    /// <param name="Owned">False when the unit's new instances wait for any host: theirs has been taken for dead.</param>
+    public sealed record Committed(bool Started = true, bool Owned = true) : CommitOutcome;
 
     /// <summary>Another host has the instance or the task now, or it has ended: nothing was written.</summary>
     public sealed record LeaseLost : CommitOutcome;
@@ -78,12 +79,12 @@ internal sealed class GroupCommitter(NpgsqlDataSource dataSource, FaultPoints fa
                 group[i].Answer.SetResult(outcomes[i]);
         }
         // Refused as a whole, and nobody knows whose fault it was.
-        catch (PostgresException e) when (!e.IsTransient && group.Count > 1)
+        catch (PostgresException e) when (IsRefusal(e) && group.Count > 1)
         {
             await CommitAsync(writer, [.. group.Take(group.Count / 2)]);
             await CommitAsync(writer, [.. group.Skip(group.Count / 2)]);
         }
-        catch (PostgresException e) when (!e.IsTransient)
+        catch (PostgresException e) when (IsRefusal(e))
         {
             group[0].Answer.SetResult(new CommitOutcome.Refused(e));
         }
@@ -95,6 +96,9 @@ internal sealed class GroupCommitter(NpgsqlDataSource dataSource, FaultPoints fa
                 pending.Answer.TrySetException(e);
         }
     }
+
+    /// <summary>What ends the session (a shutdown, a transaction that stood idle for too long) says nothing about the units.</summary>
+    private static bool IsRefusal(PostgresException e) => !e.IsTransient && e.InvariantSeverity == "ERROR";
 
     private sealed record Pending(CommitUnit Unit)
     {
@@ -124,7 +128,7 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
             var found = await TryAsync([.. todo.Select(i => units[i])]);
             var lost = todo.Where(i => found.Lost(units[i])).ToList();
             foreach (var i in lost.Count == 0 ? todo : lost)
-                outcomes[i] = lost.Count == 0 ? new CommitOutcome.Committed(found.Started(units[i])) : new CommitOutcome.LeaseLost();
+                outcomes[i] = lost.Count == 0 ? new CommitOutcome.Committed(found.Started(units[i]), found.Owned(units[i])) : new CommitOutcome.LeaseLost();
             if (lost.Count == 0)
                 return outcomes;
             todo.RemoveAll(lost.Contains);
@@ -205,31 +209,49 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
         if (_connection is not null)
             await _connection.DisposeAsync();
         _connection = await dataSource.OpenConnectionAsync();
-        await using var settings = new NpgsqlCommand(PlannerSettings, _connection);
+        // A host that stands still between the statements and their commit must not keep everybody else from the rows.
+        var patience = Math.Max(1, (long)options.HostLease.TotalMilliseconds);
+        await using var settings = new NpgsqlCommand($"{PlannerSettings}; SET idle_in_transaction_session_timeout = {patience}", _connection);
         await settings.ExecuteNonQueryAsync();
         return _connection;
     }
 }
 
-/// <summary>Which rows the heads of a group have hit.</summary>
+/// <summary>
+/// Which rows the heads of a group have hit. Told apart by their fences too: after a stall this host may hold a row anew while what it
+/// did under the old lease is still on its way, in the same group.
+/// </summary>
 internal sealed class FoundRows
 {
-    private readonly HashSet<string> _instances = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Id, long Fence)> _instances = [];
     private readonly HashSet<string> _started = new(StringComparer.Ordinal);
-    private readonly HashSet<long> _tasks = [];
+    private readonly HashSet<string> _unowned = new(StringComparer.Ordinal);
+    private readonly HashSet<(long Id, long Fence)> _tasks = [];
 
     public void Add(Head head, NpgsqlDataReader reader)
     {
-        if (head == Head.Tasks)
-            _tasks.Add(reader.GetInt64(0));
-        else
-            (head == Head.Instances ? _instances : _started).Add(reader.GetString(0));
+        switch (head)
+        {
+            case Head.Tasks:
+                _tasks.Add((reader.GetInt64(0), reader.GetInt64(1)));
+                break;
+            case Head.Instances:
+                _instances.Add((reader.GetString(0), reader.GetInt64(1)));
+                break;
+            default:
+                _started.Add(reader.GetString(0));
+                if (reader.IsDBNull(1))
+                    _unowned.Add(reader.GetString(0));
+                break;
+        }
     }
 
     public bool Lost(CommitUnit unit) =>
-        (unit.Instance is { } instance && !_instances.Contains(instance.Id)) || (unit.Task is { } task && !_tasks.Contains(task.Id));
+        (unit.Instance is { } instance && !_instances.Contains((instance.Id, instance.Fence))) || (unit.Task is { } task && !_tasks.Contains((task.Id, task.Fence)));
 
     public bool Started(CommitUnit unit) => unit.Instances.Count == 0 || unit.Instances.All(i => _started.Contains(i.Id));
+
+    public bool Owned(CommitUnit unit) => unit.Instances.All(i => !_unowned.Contains(i.Id));
 }
 
 /// <summary>The statements of a group whose rows tell what became of its units.</summary>

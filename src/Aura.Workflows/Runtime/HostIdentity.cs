@@ -20,6 +20,35 @@ internal sealed partial class HostLiveness(
     NpgsqlDataSource dataSource, HostIdentity host, Pulse pulse, IOptions<WorkflowsOptions> options, ILogger<HostLiveness> logger) : ILoop, IAsyncDisposable
 {
     private const int LockClass = 987_654_302;
+
+    /// <summary>A host that stands still in the middle of reaping must not keep the others from it for long.</summary>
+    private const string Patience = "5s";
+
+    /// <summary>Row and lock become visible together: no one may see the row before the lock is held.</summary>
+    internal const string RegisterSql = """
+        WITH mine AS (
+            INSERT INTO wf.hosts (id, name, lease_until) VALUES ($1, $2, now() + $4)
+            ON CONFLICT (id) DO UPDATE SET seen_at = now(), lease_until = excluded.lease_until RETURNING number)
+        SELECT pg_advisory_lock($3, number) FROM mine
+        """;
+
+    internal const string HeartbeatSql = "UPDATE wf.hosts SET seen_at = now(), lease_until = now() + $2 WHERE id = $1";
+
+    /// <summary>
+    /// Dead: nobody holds its lock. Or silent for longer than its lease: stopped, cut off, too slow. Passed over while a claim or a start
+    /// of it is under way.
+    /// </summary>
+    internal const string LockGoneSql = """
+        SELECT id FROM wf.hosts WHERE id = $3 AND (lease_until < now() OR pg_try_advisory_xact_lock($1, $2)) FOR UPDATE SKIP LOCKED
+        """;
+
+    internal const string FreeTasksSql = """
+        UPDATE wf.tasks SET owner = NULL, lease_until = NULL, fence = fence + 1, last_error = 'The process that worked on it is gone.'
+        WHERE owner = $1
+        """;
+
+    internal const string ForgetSql = "DELETE FROM wf.hosts WHERE id = $1";
+
     private NpgsqlConnection? _held;
 
     public string Name => "host-liveness";
@@ -37,7 +66,7 @@ internal sealed partial class HostLiveness(
     {
         await HoldAsync(cancellationToken);
         var rows = await dataSource.ExecuteAsync(
-            "UPDATE wf.hosts SET seen_at = now(), lease_until = now() + $2 WHERE id = $1", [host.Id, options.Value.HostLease], cancellationToken);
+            HeartbeatSql, [host.Id, options.Value.HostLease], cancellationToken);
         if (rows == 0)
             // Taken for dead (the machine slept, the database was out of reach): its leases are gone, it begins anew.
             await ForgetAsync();
@@ -54,9 +83,13 @@ internal sealed partial class HostLiveness(
             return;
         try
         {
-            await using var command = new NpgsqlCommand("DELETE FROM wf.hosts WHERE id = $1", held);
-            command.Parameters.Add(new() { Value = host.Id });
-            await command.ExecuteNonQueryAsync();
+            // A claim that the stop cut off may have been carried out: with the row would go the only trace of it.
+            // A task that did not listen to the stop may still run: its lease runs out by itself.
+            await using var batch = new NpgsqlBatch(held)
+            {
+                BatchCommands = { Sql.Batch(FreeInstancesSql + " RETURNING id) " + TellFreedSql, host.Id), Sql.Batch(ForgetSql, host.Id), Sql.Batch(CommitSql.Wake) },
+            };
+            await batch.ExecuteNonQueryAsync();
         }
         catch (NpgsqlException)
         {
@@ -85,21 +118,31 @@ internal sealed partial class HostLiveness(
         }
 
         var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        // Row and lock become visible together: no one may see the row before the lock is held.
+        try
+        {
+            await RegisterAsync(connection, cancellationToken);
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+
+        _held = connection;
+        // From now on this host may own something.
+        pulse.Beat();
+    }
+
+    private async Task RegisterAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var command = new NpgsqlCommand("""
-            WITH mine AS (
-                INSERT INTO wf.hosts (id, name, lease_until) VALUES ($1, $2, now() + $4)
-                ON CONFLICT (id) DO UPDATE SET seen_at = now(), lease_until = excluded.lease_until RETURNING number)
-            SELECT pg_advisory_lock($3, number) FROM mine
-            """, connection, transaction);
+        await using var command = new NpgsqlCommand(RegisterSql, connection, transaction);
         command.Parameters.Add(new() { Value = host.Id });
         command.Parameters.Add(new() { Value = options.Value.HostName });
         command.Parameters.Add(new() { Value = LockClass });
         command.Parameters.Add(new() { Value = options.Value.HostLease });
         await command.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        _held = connection;
     }
 
     private async Task ForgetAsync()
@@ -113,10 +156,9 @@ internal sealed partial class HostLiveness(
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        // Dead: nobody holds its lock. Or silent for longer than its lease: stopped, cut off, too slow.
-        await using var isGone = new NpgsqlCommand("""
-            SELECT id FROM wf.hosts WHERE id = $3 AND (lease_until < now() OR pg_try_advisory_xact_lock($1, $2)) FOR UPDATE SKIP LOCKED
-            """, connection, transaction);
+        await using var patience = new NpgsqlCommand($"SET LOCAL idle_in_transaction_session_timeout = '{Patience}'", connection, transaction);
+        await patience.ExecuteNonQueryAsync(cancellationToken);
+        await using var isGone = new NpgsqlCommand(LockGoneSql, connection, transaction);
         isGone.Parameters.Add(new() { Value = LockClass });
         isGone.Parameters.Add(new() { Value = number });
         isGone.Parameters.Add(new() { Value = id });
@@ -127,11 +169,8 @@ internal sealed partial class HostLiveness(
             BatchCommands =
             {
                 Sql.Batch(FreeInstancesSql + " RETURNING id) " + TellFreedSql, id),
-                Sql.Batch("""
-                    UPDATE wf.tasks SET owner = NULL, lease_until = NULL, fence = fence + 1, last_error = 'The process that worked on it is gone.'
-                    WHERE owner = $1
-                    """, id),
-                Sql.Batch("DELETE FROM wf.hosts WHERE id = $1", id),
+                Sql.Batch(FreeTasksSql, id),
+                Sql.Batch(ForgetSql, id),
                 Sql.Batch(CommitSql.Wake),
             },
         };

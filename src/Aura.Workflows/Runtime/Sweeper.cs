@@ -25,6 +25,9 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
 {
     private const int LockKey = 987_654_304;
 
+    /// <summary>A host that stands still in the middle of a batch must not keep the others from its rows.</summary>
+    private const string LockSql = "SELECT pg_try_advisory_xact_lock($1) FROM set_config('idle_in_transaction_session_timeout', '5s', true)";
+
     /// <summary>A stimulus and a bookmark that came at the same moment have not seen each other: here they meet.</summary>
     private const string MeetSql = """
         WITH met AS (
@@ -37,7 +40,8 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
     private static readonly string[] Debris =
     [
         "DELETE FROM wf.stimuli WHERE id IN (SELECT id FROM wf.stimuli WHERE expires_at < now() LIMIT $1)",
-        "DELETE FROM wf.http_responses WHERE request_id IN (SELECT request_id FROM wf.http_responses WHERE created_at < now() - interval '10 minutes' LIMIT $1)",
+        // The longest that a client may wait, and that a workflow may take to answer one that has left.
+        "DELETE FROM wf.http_responses WHERE request_id IN (SELECT request_id FROM wf.http_responses WHERE created_at < now() - interval '1 day' LIMIT $1)",
         // What is due for an instance that is over will never be heard; what a faulted one kept waits for its retry.
         """
         DELETE FROM wf.messages WHERE id IN (
@@ -65,7 +69,7 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (await ScalarAsync(connection, "SELECT pg_try_advisory_xact_lock($1)", cancellationToken, LockKey) is not true)
+        if (await ScalarAsync(connection, LockSql, cancellationToken, LockKey) is not true)
             return 0;
         await ExecuteAsync(connection, MeetSql, cancellationToken);
         var retention = options.Value.Retention;
@@ -81,17 +85,19 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
         return most >= retention.BatchSize ? most : 0;
     }
 
-    /// <summary>An instance goes with all that hangs on it; children of another instance stay until their own time.</summary>
-    private static async Task<int> PruneAsync(NpgsqlConnection connection, string select, int batch, object limit, CancellationToken cancellationToken) =>
-        await ExecuteAsync(connection, $"""
-            WITH old AS MATERIALIZED ({select}),
-            h AS (DELETE FROM wf.history WHERE instance_id IN (SELECT id FROM old)),
-            b AS (DELETE FROM wf.bookmarks WHERE instance_id IN (SELECT id FROM old)),
-            t AS (DELETE FROM wf.tasks WHERE instance_id IN (SELECT id FROM old)),
-            m AS (DELETE FROM wf.messages WHERE instance_id IN (SELECT id FROM old)),
-            a AS (DELETE FROM wf.activations WHERE instance_id IN (SELECT id FROM old))
-            DELETE FROM wf.instances WHERE id IN (SELECT id FROM old) AND status = 'Finished'
-            """, cancellationToken, batch, limit);
+    /// <summary>Deletes the instances that a query gives, with all that hangs on them; those that run stay.</summary>
+    public static string DeleteSql(string select) => $"""
+        WITH old AS MATERIALIZED ({select}),
+        h AS (DELETE FROM wf.history WHERE instance_id IN (SELECT id FROM old)),
+        b AS (DELETE FROM wf.bookmarks WHERE instance_id IN (SELECT id FROM old)),
+        t AS (DELETE FROM wf.tasks WHERE instance_id IN (SELECT id FROM old)),
+        m AS (DELETE FROM wf.messages WHERE instance_id IN (SELECT id FROM old)),
+        a AS (DELETE FROM wf.activations WHERE instance_id IN (SELECT id FROM old))
+        DELETE FROM wf.instances WHERE id IN (SELECT id FROM old) AND status = 'Finished'
+        """;
+
+    private static Task<int> PruneAsync(NpgsqlConnection connection, string select, int batch, object limit, CancellationToken cancellationToken) =>
+        ExecuteAsync(connection, DeleteSql(select), cancellationToken, batch, limit);
 
     private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken, params object[] values)
     {

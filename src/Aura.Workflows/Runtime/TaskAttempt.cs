@@ -21,7 +21,8 @@ internal sealed class RunningTasks
 
     public void Add(long taskId, Action cancel) => _cancel[Key(taskId)] = cancel;
 
-    public void Remove(long taskId) => _cancel.TryRemove(Key(taskId), out _);
+    /// <summary>Forgets that attempt. A later one of the same task, begun after this one's lease was lost, stays.</summary>
+    public void Remove(long taskId, Action cancel) => _cancel.TryRemove(new(Key(taskId), cancel));
 
     private static string Key(long taskId) => taskId.ToString(System.Globalization.CultureInfo.InvariantCulture);
 }
@@ -34,6 +35,13 @@ internal sealed partial class TaskAttempts(
     NpgsqlDataSource dataSource, DefinitionStore definitions, GroupCommitter committer, IServiceScopeFactory scopes, RunningTasks running,
     TimeProvider time, IOptions<WorkflowsOptions> options, ILogger<TaskAttempts> logger)
 {
+    internal const string HeartbeatSql = "UPDATE wf.tasks SET lease_until = now() + $3 WHERE id = $1 AND fence = $2";
+
+    internal const string RetryLaterSql =
+        "UPDATE wf.tasks SET owner = NULL, lease_until = NULL, available_at = now() + $3, last_error = $4 WHERE id = $1 AND fence = $2";
+
+    internal const string HandBackSql = "UPDATE wf.tasks SET owner = NULL, lease_until = NULL, attempt = attempt - 1 WHERE id = $1 AND fence = $2";
+
     /// <param name="abandon">The host stops and has waited long enough: hand the task back.</param>
     public async Task RunAsync(ClaimedTask task, CancellationToken abandon)
     {
@@ -133,7 +141,7 @@ internal sealed partial class TaskAttempts(
                 try
                 {
                     var rows = await dataSource.ExecuteAsync(
-                        "UPDATE wf.tasks SET lease_until = now() + $3 WHERE id = $1 AND fence = $2", [task.Id, task.Fence, options.Value.TaskLease], ended);
+                        HeartbeatSql, [task.Id, task.Fence, options.Value.TaskLease], ended);
                     if (rows > 0)
                         continue;
                     attempt.Withdraw();
@@ -177,13 +185,12 @@ internal sealed partial class TaskAttempts(
         var delay = policy.DelayAfter(task.Attempt, options.Value.TaskBackoff, Random.Shared.NextDouble());
         LogRetry(logger, failure, task.Id, task.InstanceId, task.Attempt, task.MaxAttempts, delay.TotalSeconds);
         await dataSource.ExecuteAsync(
-            "UPDATE wf.tasks SET owner = NULL, lease_until = NULL, available_at = now() + $3, last_error = $4 WHERE id = $1 AND fence = $2",
-            [task.Id, task.Fence, delay, failure.Message], CancellationToken.None);
+            RetryLaterSql, [task.Id, task.Fence, delay, failure.Message], CancellationToken.None);
     }
 
     /// <summary>The host stops: the attempt does not count.</summary>
     private Task<int> HandBackAsync(ClaimedTask task) => dataSource.ExecuteAsync(
-        "UPDATE wf.tasks SET owner = NULL, lease_until = NULL, attempt = attempt - 1 WHERE id = $1 AND fence = $2", [task.Id, task.Fence], CancellationToken.None);
+        HandBackSql, [task.Id, task.Fence], CancellationToken.None);
 
     [LoggerMessage(1130, LogLevel.Warning, "The lease of task {Task} of instance {Instance} was lost in attempt {Attempt}; its result was discarded.")]
     private static partial void LogLeaseLost(ILogger logger, long task, string instance, int attempt);
@@ -250,7 +257,7 @@ internal sealed partial class TaskAttempts(
 
         public void Dispose()
         {
-            _running.Remove(_taskId);
+            _running.Remove(_taskId, Withdraw);
             _silence?.Dispose();
             Withdrawn.Dispose();
             TimedOut.Dispose();

@@ -21,7 +21,7 @@ internal sealed partial class TaskLoop(
     ILogger<TaskLoop> logger) : ILoop
 {
     /// <summary>Tasks without a concurrency key, and those that <c>wf.claim_keyed_tasks</c> has let through.</summary>
-    private const string ClaimSql = """
+    internal const string ClaimSql = """
         WITH next AS MATERIALIZED (
             SELECT t.id FROM wf.tasks t
             WHERE t.queue >= $2 AND t.queue <= $3 AND t.available_at <= now() AND (t.lease_until IS NULL OR t.lease_until < now())
@@ -94,7 +94,7 @@ internal sealed partial class TaskLoop(
     }
 
     /// <summary>The names from which to which the queue reaches: itself, or all that begin with what stands before the star.</summary>
-    private static (string From, string To) RangeOf(string name) => name.EndsWith('*') ? (name[..^1], name[..^1] + "\uffff") : (name, name);
+    internal static (string From, string To) RangeOf(string name) => name.EndsWith('*') ? (name[..^1], name[..^1] + "\uffff") : (name, name);
 
     [LoggerMessage(1134, LogLevel.Warning, "{Count} tasks of queue {Queue} did not listen to the stop; they are delivered again when their leases run out.")]
     private static partial void LogLeftBehind(ILogger logger, int count, string queue);

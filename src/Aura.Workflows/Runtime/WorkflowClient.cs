@@ -58,8 +58,10 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
 
         if (outcome is CommitOutcome.Refused refused)
             throw new InvalidOperationException($"The instance could not be started: {refused.Reason.Message}", refused.Reason);
-        if (outcome is not CommitOutcome.Committed { Started: true })
+        if (outcome is not CommitOutcome.Committed { Started: true } started)
             return null;
+        if (!started.Owned)
+            return instance.Id;
         loop?.Run(new(
             instance.Id, instance.DefinitionId, instance.DefinitionVersionId, instance.CorrelationId, null, null, instance.ActivationKey, host.Id, 1, 0,
             JsonSerializer.SerializeToUtf8Bytes(instance.State, WorkflowJson.Options)) { Messages = [new(0, MessageKind.Start, null, null)] });

@@ -45,6 +45,9 @@ public sealed class WorkflowsOptions
     /// <summary>The first delay before a failed task is tried again; doubled each time, up to a minute.</summary>
     public TimeSpan TaskBackoff { get; set; } = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>Definition versions whose graphs are kept in memory; the least recently used ones go first.</summary>
+    public int MaxCachedGraphs { get; set; } = 2_000;
+
     /// <summary>Statements that go out in the commit that ends an instance (finished, cancelled or faulted).</summary>
     public Func<FinishedWorkflow, IEnumerable<NpgsqlBatchCommand>>? OnFinished { get; set; }
 

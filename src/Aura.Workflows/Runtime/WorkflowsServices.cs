@@ -1,4 +1,5 @@
 using Aura.Workflows.Definitions;
+using Aura.Workflows.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -18,15 +19,29 @@ public static class WorkflowsServices
             services.Configure(configure);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<ActivityRegistry>();
+        services.TryAddSingleton<ExpressionTypes>();
         services.TryAddSingleton<DefinitionStore>();
         services.TryAddSingleton<WorkflowClient>();
+        services.TryAddSingleton<InstanceStore>();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IPublicationEffect, Scheduling.SchedulePublication>());
         services.TryAddSingleton<HostIdentity>();
         services.TryAddSingleton<FaultPoints>();
         services.TryAddSingleton<Pulse>();
+        services.AddHttpActivities();
         services.TryAddScoped<UnitOfWork>();
         services.TryAddScoped<CurrentTask>();
         services.TryAddScoped(s => s.GetRequiredService<CurrentTask>().Value
             ?? throw new InvalidOperationException("There is no durable task here: the activity runs inside a burst."));
+        return services;
+    }
+
+    /// <summary>Publishes a workflow that is written in code when the host starts. Its activity classes must be registered by then.</summary>
+    public static IServiceCollection AddWorkflow<T>(this IServiceCollection services)
+        where T : IWorkflow
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddSingleton(new CodeWorkflow(typeof(T)));
+        services.AddHostedService<CodeWorkflows>();
         return services;
     }
 
@@ -35,6 +50,7 @@ public static class WorkflowsServices
     {
         services.AddHostLoops();
         services.AddLoop<Sweeper>();
+        services.AddLoop<Scheduling.ScheduleLoop>();
         services.AddSingleton<BurstLoop>();
         return services.AddLoop(s => s.GetRequiredService<BurstLoop>());
     }

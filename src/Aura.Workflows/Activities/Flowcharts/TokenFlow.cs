@@ -1,101 +1,171 @@
 namespace Aura.Workflows.Activities;
 
-/// <summary>A mark on an arrow: the source has completed and the target has not consumed it yet.</summary>
-internal sealed record FlowToken(string From, string? Outcome, string To, bool Blocked = false);
-
-/// <summary>How an activity with several arrows into it waits for them (<c>customProperties.mergeMode</c>).</summary>
-internal enum MergeMode
+/// <summary>
+/// A mark on an arrow: its source has completed, its target has not been scheduled for it yet. Blocked: an arrival that is
+/// to be ignored, because the target has already run for another one.
+/// </summary>
+/// <param name="Consumed">Used by <see cref="ExactTokenFlow"/> only.</param>
+internal sealed record FlowToken(string From, string? Outcome, string To, bool Blocked = false, bool Consumed = false)
 {
-    /// <summary>Run for each arrival, unless a source of it is still about to run.</summary>
-    Stream,
+    public static FlowToken On(Connection arrow, bool blocked = false) => new(arrow.Source, arrow.Port, arrow.Target, blocked);
 
-    /// <summary>Wait for all forward arrows.</summary>
-    Merge,
-
-    /// <summary>Wait for all arrows, backward ones too.</summary>
-    Converge,
-
-    /// <summary>Run at the first arrival, ignore the others.</summary>
-    Cascade,
-
-    /// <summary>Run at the first arrival and cancel what leads to the others.</summary>
-    Race,
-}
-
-/// <param name="Tokens">The tokens after the step.</param>
-/// <param name="Schedule">Activities to schedule, in order.</param>
-/// <param name="CancelAncestorsOf">Activities whose running forward ancestors are cancelled.</param>
-internal sealed record FlowStep(IReadOnlyList<FlowToken> Tokens, IReadOnlyList<string> Schedule, IReadOnlyList<string> CancelAncestorsOf)
-{
-    public bool HasLiveTokens => Tokens.Any(t => !t.Blocked);
+    public bool IsOn(Connection arrow) => From == arrow.Source && To == arrow.Target && Outcome == arrow.Port;
 }
 
 /// <summary>
-/// Elsa's token flow, the mode its server runs: what a flowchart does when a child has completed.
-/// A pure function of graph, tokens and outcomes.
+/// Token mode, the product's rules: a merge waits only for what can still arrive, so it neither hangs nor runs twice for one
+/// fork. Where they differ from Elsa's (<see cref="ExactTokenFlow"/>) is listed in docs/elsa-differences.md.
+/// A pure function of graph, tokens and what is under way.
 /// </summary>
-internal static class TokenFlow
+internal sealed class TokenFlow
 {
-    public static FlowStep Complete(
-        FlowGraph graph, IReadOnlyList<FlowToken> before, string completed, Outcomes outcomes, Func<string, MergeMode> mergeModeOf)
+    private readonly FlowGraph _graph;
+    private readonly FlowRules _rules;
+    private readonly FlowDraft _draft;
+    private readonly List<FlowToken> _tokens;
+
+    private TokenFlow(FlowGraph graph, FlowRules rules, FlowView view, IReadOnlyList<FlowToken> tokens)
     {
+        _graph = graph;
+        _rules = rules;
+        _draft = new(view);
+        _tokens = [.. tokens];
+    }
+
+    public static FlowStep<IReadOnlyList<FlowToken>> Complete(
+        FlowGraph graph, FlowRules rules, FlowView view, IReadOnlyList<FlowToken> tokens, string completed, Outcomes outcomes)
+    {
+        var flow = new TokenFlow(graph, rules, view, tokens);
+        // Whoever was queued before a race was won may have begun to wait since.
+        if (rules.MergeModeOf(completed) == MergeMode.Race)
+            flow.StopLosers(completed);
         var followed = graph.Outbound(completed).Where(c => outcomes.Follows(c.Port)).ToList();
-        // Tokens to the completed activity are consumed; its followed arrows get one each.
-        var tokens = before.Where(t => t.To != completed || t.Blocked)
-            .Concat(followed.Select(c => new FlowToken(c.Source, c.Port, c.Target)))
-            .ToList();
-        var schedule = new List<string>();
-        var cancel = new List<string>();
+        // All marks come first: a merge must see that its neighbour's arrow is on its way too.
+        flow._tokens.AddRange(followed.Select(c => FlowToken.On(c)));
         foreach (var connection in followed)
+            flow.Arrive(connection);
+        return flow.Settle();
+    }
+
+    /// <summary>A child was cancelled by someone else: nothing will come from it.</summary>
+    public static FlowStep<IReadOnlyList<FlowToken>> Cancelled(FlowGraph graph, FlowRules rules, FlowView view, IReadOnlyList<FlowToken> tokens) =>
+        new TokenFlow(graph, rules, view, tokens).Settle();
+
+    /// <summary>A join has begun. One that waits for any stops what leads to the others.</summary>
+    public static FlowStep<IReadOnlyList<FlowToken>> JoinStarted(
+        FlowGraph graph, FlowRules rules, FlowView view, IReadOnlyList<FlowToken> tokens, string join)
+    {
+        var flow = new TokenFlow(graph, rules, view, tokens);
+        if (rules.MergeModeOf(join) == MergeMode.Race)
+            flow.StopLosers(join);
+        return flow.Settle();
+    }
+
+    private void Arrive(Connection arrow)
+    {
+        // Gone: taken along by an earlier arrow of this step, or lost to a race that an earlier arrow has won.
+        var token = FlowToken.On(arrow);
+        if (!_tokens.Contains(token))
+            return;
+        var target = arrow.Target;
+        var backward = !_graph.IsForward(arrow);
+        if (LosesRace(target, backward))
         {
-            var target = connection.Target;
-            switch (mergeModeOf(target))
-            {
-                case MergeMode.Merge when AllArrived(graph.ForwardInbound(target)):
-                case MergeMode.Converge when AllArrived(graph.Inbound(target)):
-                    schedule.Add(target);
-                    break;
-                case MergeMode.Merge or MergeMode.Converge:
-                    break;
-                case MergeMode.Race or MergeMode.Cascade:
-                    if (mergeModeOf(target) == MergeMode.Race)
-                        cancel.Add(target);
-                    Arrive(connection);
-                    break;
-                default:
-                    var sources = graph.ForwardInbound(target).Select(c => c.Source).ToHashSet(StringComparer.Ordinal);
-                    if (!tokens.Exists(t => !t.Blocked && sources.Contains(t.To)))
-                        schedule.Add(target);
-                    break;
-            }
+            _tokens.Remove(token);
+            return;
         }
 
-        return new(tokens, schedule, cancel);
-
-        bool AllArrived(IEnumerable<Connection> inbound)
+        var mode = _rules.MergeModeOf(target);
+        switch (mode)
         {
-            var needed = inbound.ToList();
-            return needed.Count <= 1 || needed.TrueForAll(c => tokens.Contains(new(c.Source, c.Port, c.Target)));
-        }
-
-        void Arrive(Connection connection)
-        {
-            // A blocked token says that the target has run for an earlier arrival: this one is swallowed with its own mark.
-            var blocked = new FlowToken(connection.Source, connection.Port, connection.Target, Blocked: true);
-            if (tokens.Remove(blocked))
-            {
-                tokens.Remove(blocked with { Blocked = false });
-                return;
-            }
-
-            schedule.Add(connection.Target);
-            tokens.AddRange(graph.ForwardInbound(connection.Target)
-                .Where(c => c.Source != connection.Source)
-                .Select(c => new FlowToken(c.Source, c.Port, c.Target, Blocked: true)));
+            case MergeMode.Converge:
+                TryRun(target, mode);
+                break;
+            // A loop comes back: nothing that belongs to this pass is still to be waited for.
+            case var _ when backward:
+                _tokens.Remove(token);
+                _draft.Schedule(target);
+                break;
+            case MergeMode.Race:
+                _tokens.Remove(token);
+                if (_draft.IsActive(target))
+                    break;
+                _draft.Schedule(target);
+                StopLosers(target);
+                break;
+            case MergeMode.Cascade:
+                _tokens.Remove(token);
+                if (_tokens.Remove(FlowToken.On(arrow, blocked: true)))
+                    break;
+                _draft.Schedule(target);
+                // Another port of the same source brings no second arrival, arrows from elsewhere are ignored when they come.
+                _tokens.RemoveAll(t => !t.Blocked && t.To == target && t.From == arrow.Source);
+                _tokens.AddRange(_graph.ForwardInbound(target).Where(c => c.Source != arrow.Source).Select(c => FlowToken.On(c, blocked: true)));
+                break;
+            default:
+                TryRun(target, mode);
+                break;
         }
     }
 
-    /// <summary>A cancelled activity neither sends nor receives.</summary>
-    public static IReadOnlyList<FlowToken> Cancel(IReadOnlyList<FlowToken> tokens, string cancelled) =>
-        [.. tokens.Where(t => t.From != cancelled && t.To != cancelled)];
+    /// <summary>Lets go what waits in vain, forgets what need not be ignored any more, and says whether all is done.</summary>
+    private FlowStep<IReadOnlyList<FlowToken>> Settle()
+    {
+        while (Waiting().Any(target => TryRun(target, _rules.MergeModeOf(target))))
+        {
+            // One that is let go may be what the next one waits for.
+        }
+
+        _tokens.RemoveAll(t => t.Blocked && !CanStillArrive(new(t.From, t.Outcome, t.To)));
+        return new(_tokens, _draft.Actions, _draft.IsIdle && _tokens.TrueForAll(t => t.Blocked));
+    }
+
+    private List<string> Waiting() => [.. _tokens.Where(t => !t.Blocked).Select(t => t.To).Distinct(StringComparer.Ordinal)];
+
+    private bool TryRun(string target, MergeMode mode)
+    {
+        var arrows = (mode == MergeMode.Converge ? _graph.Inbound(target) : _graph.ForwardInbound(target)).ToList();
+        var mustWait = mode == MergeMode.Stream
+            ? arrows.Exists(a => a.Source != target && (_draft.IsActive(a.Source) || Waits(a.Source)))
+            : arrows.Exists(a => !_tokens.Contains(FlowToken.On(a)) && CanStillArrive(a));
+        if (mustWait)
+            return false;
+        if (mode == MergeMode.Stream)
+        {
+            _tokens.RemoveAll(t => !t.Blocked && t.To == target);
+        }
+        else
+        {
+            foreach (var arrow in _graph.Inbound(target))
+                _tokens.Remove(FlowToken.On(arrow));
+        }
+
+        _draft.Schedule(target);
+        return true;
+    }
+
+    private bool CanStillArrive(Connection arrow)
+    {
+        var leading = _graph.LeadingTo(arrow.Source, arrow.Target);
+        if (_draft.Active.Any(a => a != arrow.Target && leading.Contains(a)))
+            return true;
+        // Of two that wait, the one further up goes first. A backward arrow comes from further down: it waits for nobody who waits.
+        return _graph.IsForward(arrow)
+            && _tokens.Exists(t => !t.Blocked && t.To != arrow.Target
+                && (t.To == arrow.Source || _graph.Ancestors(arrow.Source).Contains(t.To)));
+    }
+
+    private bool Waits(string activity) => _tokens.Exists(t => !t.Blocked && t.To == activity);
+
+    /// <summary>Whether the activity only leads on to a race that is already won and about to run.</summary>
+    private bool LosesRace(string activity, bool backward) => _draft.Active.Any(race =>
+        race != activity && _graph.Ancestors(race).Contains(activity) && _rules.MergeModeOf(race) == MergeMode.Race
+        && (!backward || !_graph.Dominates(activity, race)));
+
+    private void StopLosers(string race)
+    {
+        var ancestors = _graph.Ancestors(race);
+        _tokens.RemoveAll(t => !t.Blocked && ancestors.Contains(t.To));
+        _draft.Cancel(ancestors, static _ => { });
+    }
 }

@@ -1,0 +1,94 @@
+using System.Text.Json;
+using Aura.Workflows.Storage;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Npgsql;
+
+namespace Aura.Workflows.Http;
+
+/// <summary>Somebody who listens at a path: a trigger that starts a workflow, or a bookmark of an instance.</summary>
+internal abstract record HttpTarget(HttpEndpointPayload Payload, RouteMatch Route, string DefinitionId, string ActivityId)
+{
+    public abstract string Description { get; }
+
+    public sealed record Trigger(
+        HttpEndpointPayload Payload, RouteMatch Route, string DefinitionId, string ActivityId, string VersionId)
+        : HttpTarget(Payload, Route, DefinitionId, ActivityId)
+    {
+        public override string Description => $"workflow {DefinitionId}, activity {ActivityId}, path {Payload.Path}";
+    }
+
+    public sealed record Waiting(
+        HttpEndpointPayload Payload, RouteMatch Route, string DefinitionId, string ActivityId, string InstanceId, string BookmarkId)
+        : HttpTarget(Payload, Route, DefinitionId, ActivityId)
+    {
+        public override string Description => $"instance {InstanceId} of workflow {DefinitionId}, activity {ActivityId}, path {Payload.Path}";
+    }
+}
+
+/// <summary>Finds who listens for a request, by the rows as they are now.</summary>
+internal sealed class HttpTargets(NpgsqlDataSource dataSource, HttpRoutes routes, TimeProvider time)
+{
+    // A few are enough to see that a request is ambiguous; the best templates come first.
+    private const string FindSql = """
+        (SELECT hash, payload, definition_id, activity_id, version_id, NULL, NULL
+         FROM wf.triggers WHERE hash = ANY($1) ORDER BY array_position($1, hash) LIMIT 8)
+        UNION ALL
+        (SELECT b.hash, b.payload, i.definition_id, b.activity_id, NULL, b.instance_id, b.id
+         FROM wf.bookmarks b JOIN wf.instances i ON i.id = b.instance_id AND i.status = 'Running'
+         WHERE b.hash = ANY($1) AND b.name = 'Elsa.HttpEndpoint'
+           AND ($2::text IS NULL OR b.instance_id = $2) AND ($3::text IS NULL OR b.correlation_id = $3)
+         ORDER BY array_position($1, b.hash) LIMIT 8)
+        """;
+
+    /// <returns>None when nobody listens, several when the request is ambiguous.</returns>
+    public async Task<IReadOnlyList<HttpTarget>> FindAsync(
+        HttpContext context, PathString path, string? instanceId, string? correlationId, CancellationToken cancellationToken)
+    {
+        var arrived = time.GetTimestamp();
+        var table = await routes.CurrentAsync(cancellationToken);
+        var found = await FindAsync(context, table, path, instanceId, correlationId, cancellationToken);
+        if (found.Count > 0)
+            return found;
+        // The path may be younger than the table: a bookmark that the answer before this request has just left, for example.
+        var fresh = await routes.SinceAsync(arrived, cancellationToken);
+        return ReferenceEquals(fresh, table) ? found : await FindAsync(context, fresh, path, instanceId, correlationId, cancellationToken);
+    }
+
+    private async Task<IReadOnlyList<HttpTarget>> FindAsync(
+        HttpContext context, RouteTable table, PathString path, string? instanceId, string? correlationId, CancellationToken cancellationToken)
+    {
+        var matches = table.Match(context, path);
+        if (matches.Count == 0)
+            return [];
+        var method = context.Request.Method.ToLowerInvariant();
+        var byHash = new Dictionary<string, RouteMatch>(StringComparer.Ordinal);
+        foreach (var match in matches)
+            byHash[StimulusHash.Of(HttpEndpointPayload.StimulusName, new HttpEndpointPayload { Path = match.Template, Method = method })] = match;
+        var hashes = byHash.OrderBy(h => h.Value.Precedence).Select(h => h.Key).ToArray();
+        var targets = await dataSource.QueryAsync(FindSql, [hashes, instanceId, correlationId], r => Read(r, byHash), cancellationToken);
+        return Choose(targets, instanceId);
+    }
+
+    /// <summary>
+    /// The best template decides. A waiting instance that the client names comes first, then triggers, then whoever waits. Pure.
+    /// </summary>
+    internal static IReadOnlyList<HttpTarget> Choose(IReadOnlyList<HttpTarget> targets, string? instanceId)
+    {
+        if (targets.Count == 0)
+            return [];
+        var best = targets.Min(t => t.Route.Precedence);
+        var waiting = targets.Where(t => t.Route.Precedence == best).OfType<HttpTarget.Waiting>().ToList();
+        var triggers = targets.Where(t => t.Route.Precedence == best).OfType<HttpTarget.Trigger>().ToList();
+        return (waiting.Count > 0 && instanceId is not null) || triggers.Count == 0 ? waiting : triggers;
+    }
+
+    private static HttpTarget Read(NpgsqlDataReader row, Dictionary<string, RouteMatch> byHash)
+    {
+        var payload = JsonSerializer.Deserialize<HttpEndpointPayload>(row.GetString(1), WorkflowJson.Options)!;
+        var route = byHash[row.GetString(0)];
+        return row.Text(5) is { } instanceId
+            ? new HttpTarget.Waiting(payload, route, row.GetString(2), row.GetString(3), instanceId, row.GetString(6))
+            : new HttpTarget.Trigger(payload, route, row.GetString(2), row.GetString(3), row.GetString(4));
+    }
+}

@@ -1,0 +1,257 @@
+using System.Text.Json;
+using Aura.Workflows.Definitions;
+using Aura.Workflows.Storage;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Aura.Workflows.Runtime;
+
+/// <summary>What became of one definition file at start-up.</summary>
+public enum ImportOutcome
+{
+    Unchanged,
+    Imported,
+
+    /// <summary>The file changed, but so did the definition in the database: the latter was kept.</summary>
+    KeptEdited,
+}
+
+/// <content>Publishing, retracting, importing files, and moving consumers to a new version.</content>
+public sealed partial class DefinitionStore
+{
+    private const string HttpEndpoint = "Elsa.HttpEndpoint";
+
+    /// <summary>
+    /// Publishes the latest version, with its triggers, in one transaction. When the definition asks for it, the workflows that use it
+    /// are moved to the new version in the same transaction: published ones are published again, drafts are changed only.
+    /// </summary>
+    /// <param name="failOnValidationErrors">False publishes all the same; the errors are reported, and triggers with errors start nothing.</param>
+    /// <returns>Null when there is no such definition. With validation errors nothing was changed.</returns>
+    /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
+    public async Task<PublishResult?> PublishAsync(
+        string definitionId, bool failOnValidationErrors = true, CancellationToken cancellationToken = default)
+    {
+        if (await FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is not { } seen)
+            return null;
+        // All locks at once, in one order: two that publish children of one consumer must not wait for each other.
+        var consumers = seen.AutoUpdateConsumingWorkflows ? await FindConsumersAsync(definitionId, cancellationToken) : [];
+        await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
+        if (await LatestAsync(transaction, definitionId) is not { } latest)
+            return null;
+        if (latest.IsPublished)
+            return new() { Definition = latest, AlreadyPublished = true };
+        RefuseReadonly(latest);
+        var (published, errors) = await PublishAsync(transaction, latest, [], failOnValidationErrors, cancellationToken);
+        if (published is null)
+            return new() { Definition = latest, ValidationErrors = errors };
+        var changed = latest.AutoUpdateConsumingWorkflows
+            ? await MoveConsumersAsync(transaction, published, consumers, cancellationToken)
+            : [];
+        await transaction.CommitAsync();
+        foreach (var definition in changed.Append(published))
+            Forget(definition);
+        await RefreshActivitiesAsync(cancellationToken, force: true);
+        return new() { Definition = published, ValidationErrors = errors, UpdatedConsumers = [.. changed.Select(c => c.DefinitionId)] };
+    }
+
+    /// <summary>Takes the published version out of service: it starts nothing any more. Running instances go on.</summary>
+    /// <returns>The retracted version, or null when none is published.</returns>
+    /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
+    public async Task<WorkflowDefinition?> RetractAsync(string definitionId, CancellationToken cancellationToken = default)
+    {
+        await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId], cancellationToken);
+        var published = (await transaction.QueryAsync(
+            $"SELECT {Columns} FROM wf.definitions d WHERE definition_id = $1 AND is_published", [definitionId], Read)).FirstOrDefault();
+        if (published is null)
+            return null;
+        RefuseReadonly(published);
+        await transaction.ExecuteAsync([.. RetractStatements(definitionId)]);
+        await transaction.CommitAsync();
+        Forget(published);
+        return published with { IsPublished = false };
+    }
+
+    /// <summary>
+    /// Moves every workflow that uses this one to its published version: published consumers are published again, drafts are changed only.
+    /// </summary>
+    /// <returns>Definition ids of the consumers that changed; null when nothing is published.</returns>
+    public async Task<IReadOnlyList<string>?> UpdateConsumersAsync(string definitionId, CancellationToken cancellationToken = default)
+    {
+        var consumers = await FindConsumersAsync(definitionId, cancellationToken);
+        await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
+        var published = (await transaction.QueryAsync(
+            $"SELECT {Columns} FROM wf.definitions d WHERE definition_id = $1 AND is_published", [definitionId], Read)).FirstOrDefault();
+        if (published is null)
+            return null;
+        var changed = await MoveConsumersAsync(transaction, published, consumers, cancellationToken);
+        await transaction.CommitAsync();
+        foreach (var definition in changed)
+            Forget(definition);
+        return [.. changed.Select(c => c.DefinitionId)];
+    }
+
+    /// <summary>What stands against publishing a definition; empty when nothing does.</summary>
+    public async Task<IReadOnlyList<DefinitionValidationError>> ValidateAsync(WorkflowDefinition definition, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        return (await ExamineAsync(definition, [], cancellationToken)).Errors;
+    }
+
+    /// <summary>
+    /// Publishes a file's definition as a new version when its content is new. A definition that was edited in the
+    /// database since its last import is kept, and the caller is told.
+    /// </summary>
+    /// <remarks>Faults that a person could put right (an unknown expression type, a trigger that fails) are logged; the rest still runs.</remarks>
+    /// <exception cref="InvalidDefinitionException">The document cannot be built on this host; the message names the place.</exception>
+    public async Task<ImportOutcome> ImportAsync(WorkflowDefinition definition, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        _ = await ReadAsync(definition, cancellationToken);
+        var hash = definition.ContentHash;
+        // Hosts that start together import one after the other.
+        await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definition.DefinitionId], cancellationToken);
+        var versions = await transaction.QueryAsync(
+            "SELECT version, content_hash, source_hash FROM wf.definitions WHERE definition_id = $1 ORDER BY version DESC",
+            [definition.DefinitionId], r => (Version: r.GetInt32(0), Content: r.GetString(1), Source: r.Text(2)));
+        if (versions is [var latest, ..])
+        {
+            // A file that was imported before and edited away from since is not news; only the latest import counts as equal.
+            if (latest.Content == hash)
+                return ImportOutcome.Unchanged;
+            if (latest.Source is null)
+                return versions.Exists(v => v.Source == hash) ? ImportOutcome.Unchanged : ImportOutcome.KeptEdited;
+        }
+
+        var version = versions.Count == 0 ? 1 : versions[0].Version + 1;
+        await transaction.ExecuteAsync(
+            Sql.Batch("UPDATE wf.definitions SET is_latest = false WHERE definition_id = $1 AND is_latest", definition.DefinitionId),
+            Insert(definition, WorkflowExecutionContext.NewId(), version, hash));
+        var stored = (await LatestAsync(transaction, definition.DefinitionId))!;
+        var (published, errors) = await PublishAsync(transaction, stored, [], failOnErrors: false, cancellationToken);
+        await transaction.CommitAsync();
+        foreach (var error in errors)
+            LogWarning(logger, definition.DefinitionId, stored.Version, $"{error.ActivityId}: {error.Message}");
+        Forget(published!);
+        return ImportOutcome.Imported;
+    }
+
+    /// <returns>The published version, or null with the errors that stand against it.</returns>
+    private async Task<(WorkflowDefinition? Published, IReadOnlyList<DefinitionValidationError> Errors)> PublishAsync(
+        DefinitionTransaction transaction, WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, bool failOnErrors,
+        CancellationToken cancellationToken)
+    {
+        var (read, triggers, errors) = await ExamineAsync(definition, unpublished, cancellationToken);
+        if (read is not null)
+            errors.AddRange(await RouteConflictsAsync(transaction, definition, triggers));
+        if (read is null || (failOnErrors && errors.Count > 0))
+            return (null, errors);
+
+        await transaction.ExecuteAsync(
+            Sql.Batch("UPDATE wf.definitions SET is_published = false WHERE definition_id = $1 AND is_published", definition.DefinitionId),
+            Sql.Batch("UPDATE wf.definitions SET is_published = true, published_at = coalesce(published_at, now()) WHERE version_id = $1", definition.Id));
+        await WriteReferencesAsync(transaction, definition, read);
+        var strategy = definition.Options.ActivationStrategy is var chosen && chosen == ActivationStrategy.Always ? null : chosen.ToString();
+        // A row whose activity and stimulus are the same keeps its id.
+        await transaction.ExecuteAsync(
+            Sql.Batch("""
+                DELETE FROM wf.triggers WHERE definition_id = $1
+                AND (activity_id, hash) NOT IN (SELECT * FROM unnest($2::text[], $3::text[]))
+                """, definition.DefinitionId, triggers.Select(t => t.ActivityId).ToArray(), triggers.Select(t => t.Hash).ToArray()),
+            Sql.Batch("""
+                INSERT INTO wf.triggers (id, definition_id, version_id, version, activity_id, name, hash, payload, activation_strategy)
+                SELECT n.id, $1, $2, $3, n.activity_id, n.name, n.hash, n.payload::json, $9
+                FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[]) n(id, activity_id, name, hash, payload)
+                ON CONFLICT (definition_id, activity_id, hash) DO UPDATE SET
+                    version_id = excluded.version_id, version = excluded.version, name = excluded.name, payload = excluded.payload,
+                    activation_strategy = excluded.activation_strategy
+                """, definition.DefinitionId, definition.Id, definition.Version, triggers.Select(_ => WorkflowExecutionContext.NewId()).ToArray(),
+                triggers.Select(t => t.ActivityId).ToArray(), triggers.Select(t => t.Name).ToArray(), triggers.Select(t => t.Hash).ToArray(),
+                triggers.Select(t => t.Payload.GetRawText()).ToArray(), strategy));
+        var payloads = triggers.Select(t => (t.ActivityId, new TriggerPayload(t.Name, t.Payload))).ToList();
+        await transaction.ExecuteAsync([.. effects.SelectMany(e => e.Published(definition, payloads))]);
+        return (definition with { IsPublished = true, WasPublished = true }, errors);
+    }
+
+    private async Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, List<DefinitionValidationError> Errors)> ExamineAsync(
+        WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var read = await ReadAsync(definition, unpublished, cancellationToken);
+            var errors = DefinitionValidator.Validate(read, expressionTypes).ToList();
+            var (triggers, triggerErrors) = await TriggerIndexer.IndexAsync(read, services, cancellationToken);
+            return (read, triggers, [.. errors, .. triggerErrors]);
+        }
+        catch (InvalidDefinitionException e)
+        {
+            return (null, [], [new(null, e.Message)]);
+        }
+    }
+
+    private static async Task<IReadOnlyList<DefinitionValidationError>> RouteConflictsAsync(
+        DefinitionTransaction transaction, WorkflowDefinition definition, IReadOnlyList<TriggerRow> triggers)
+    {
+        var routes = triggers.Where(t => t.Name == HttpEndpoint).ToList();
+        if (routes.Count == 0)
+            return [];
+        await transaction.LockRoutesAsync();
+        // By route and not by hash: an endpoint's other settings do not make it another route.
+        var taken = await transaction.QueryAsync(
+            "SELECT payload FROM wf.triggers WHERE name = $1 AND definition_id <> $2 AND payload IS NOT NULL",
+            [HttpEndpoint, definition.DefinitionId], r => RouteOf(r.Json(0)!.Value));
+        return [.. routes.Select(r => (r.ActivityId, Route: RouteOf(r.Payload))).Where(r => taken.Contains(r.Route)).Select(r => new DefinitionValidationError(
+            r.ActivityId, $"The {r.Route.Path} path and {r.Route.Method} method are already in use by another workflow!"))];
+    }
+
+    private static (string Path, string Method) RouteOf(JsonElement payload) =>
+        ("/" + payload.Text("path")?.Trim('/').ToLowerInvariant(), payload.Text("method")?.ToLowerInvariant() ?? "get");
+
+    private IEnumerable<NpgsqlBatchCommand> RetractStatements(string definitionId) =>
+    [
+        Sql.Batch("UPDATE wf.definitions SET is_published = false WHERE definition_id = $1 AND is_published", definitionId),
+        Sql.Batch("DELETE FROM wf.triggers WHERE definition_id = $1", definitionId),
+        .. effects.SelectMany(e => e.Retracted(definitionId)),
+    ];
+
+    /// <summary>Children before those that use them, so that each consumer is written once, with all of its new references.</summary>
+    private async Task<IReadOnlyList<WorkflowDefinition>> MoveConsumersAsync(
+        DefinitionTransaction transaction, WorkflowDefinition published, IReadOnlyList<string> consumers, CancellationToken cancellationToken)
+    {
+        var uses = (await transaction.QueryAsync(
+            """
+            SELECT DISTINCT d.definition_id, r.child_definition_id FROM wf.definition_references r JOIN wf.definitions d USING (version_id)
+            WHERE d.is_latest AND d.definition_id = ANY($1)
+            """, [consumers.ToArray()], r => (Consumer: r.GetString(0), Child: r.GetString(1)))).ToLookup(u => u.Consumer, u => u.Child, StringComparer.Ordinal);
+        var moved = new List<WorkflowDefinition> { published };
+        var changed = new List<WorkflowDefinition>();
+        var todo = consumers.ToList();
+        while (todo.Find(c => !uses[c].Any(todo.Contains)) is { } next)
+        {
+            todo.Remove(next);
+            var latest = await LatestAsync(transaction, next);
+            if (latest is null || latest.IsReadonly || !uses[next].Any(child => moved.Exists(m => m.DefinitionId == child)))
+                continue;
+            var read = await ReadAsync(latest, moved, cancellationToken);
+            var document = DefinitionView.PointTo(latest.Json, read);
+            var saved = await SaveAsync(transaction, WorkflowDefinition.Parse(document, next), null, cancellationToken);
+            // A version that was published names its children's versions in a table too: without a change in the text it stays as it is.
+            if (saved.Id == latest.Id && saved.ContentHash == latest.ContentHash)
+                continue;
+            changed.Add(saved);
+            if (!latest.IsPublished)
+                continue;
+            var (republished, errors) = await PublishAsync(transaction, saved, moved, failOnErrors: true, cancellationToken);
+            if (republished is null)
+            {
+                foreach (var error in errors)
+                    LogWarning(logger, next, saved.Version, $"was changed but not published: {error.Message}");
+            }
+            else
+            {
+                moved.Add(republished);
+            }
+        }
+
+        return changed;
+    }
+}

@@ -1,0 +1,158 @@
+using System.Diagnostics;
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Aura.Workflows.Definitions;
+using Aura.Workflows.Http;
+using Aura.Workflows.Runtime;
+using Aura.Workflows.Storage;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Aura.Workflows.Tests.Http;
+
+/// <summary>A host with a real web server that takes requests for workflows and, unless told otherwise, runs them.</summary>
+internal sealed class HttpHost : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private HttpHost(WebApplication app)
+    {
+        _app = app;
+        Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        Client = new() { BaseAddress = new(Url + "/workflows/"), Timeout = TimeSpan.FromSeconds(60) };
+    }
+
+    public string Url { get; }
+
+    /// <summary>Its base address ends in <c>/workflows/</c>.</summary>
+    public HttpClient Client { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public NpgsqlDataSource DataSource => Services.GetRequiredService<NpgsqlDataSource>();
+
+    public DefinitionStore Definitions => Services.GetRequiredService<DefinitionStore>();
+
+    public static async Task<HttpHost> StartAsync(
+        string connectionString, Action<HttpWorkflowsOptions>? configure = null, bool runsBursts = true, Action<WebApplication>? map = null)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Logging.SetMinimumLevel(LogLevel.None);
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
+        builder.Services.AddAuraWorkflows(o =>
+        {
+            o.PollInterval = TimeSpan.FromMilliseconds(50);
+            o.TaskBackoff = TimeSpan.FromMilliseconds(20);
+        });
+        builder.Services.AddSingleton<Probe>();
+        if (runsBursts)
+            builder.Services.AddWorkflowLoops().AddTaskLoop("*", 4);
+        builder.Services.AddHttpWorkflows(configure);
+        builder.Services.AddAuthentication(TestUser.SchemeName).AddScheme<AuthenticationSchemeOptions, TestUser>(TestUser.SchemeName, null);
+        builder.Services.AddAuthorizationBuilder().AddPolicy("admins", p => p.RequireRole("admin"));
+        var app = builder.Build();
+        app.UseStatusCodePages();
+        app.MapHttpWorkflows();
+        map?.Invoke(app);
+        app.Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(EngineHost).Assembly);
+        await app.StartAsync();
+        return new(app);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    /// <summary>The host begins to stop, as on SIGTERM; its server still answers.</summary>
+    public void BeginStop() => Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+
+    /// <summary>Publishes a workflow.</summary>
+    public async Task<string> PublishAsync(string root, string more = "")
+    {
+        var id = $"def-{Guid.NewGuid():N}";
+        await Definitions.ImportAsync(WorkflowDefinition.Parse(
+            $$"""{"definitionId":"{{id}}","name":"Test","isPublished":true,{{(more.Length > 0 ? more + "," : "")}}"root":{{root}}}""", id));
+        return id;
+    }
+
+    public async Task<WorkflowState> ReachAsync(string definitionId, Func<WorkflowState, bool> condition)
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            var states = await DataSource.QueryAsync(
+                "SELECT state FROM wf.instances WHERE definition_id = $1", [definitionId], r => r.GetString(0), default);
+            var state = states.Select(s => JsonSerializer.Deserialize<WorkflowState>(s, WorkflowJson.Options)!).FirstOrDefault(condition);
+            if (state is not null)
+                return state;
+            if (watch.Elapsed > TimeSpan.FromSeconds(30))
+                throw new TimeoutException($"No instance of {definitionId} got there: {string.Join('\n', states)}");
+            await Task.Delay(20);
+        }
+    }
+
+    public Task<long> CountInstancesAsync(string definitionId) => CountAsync("SELECT count(*) FROM wf.instances WHERE definition_id = $1", definitionId);
+
+    public async Task<long> CountAsync(string sql, params object[] values) => (await DataSource.QueryAsync(sql, values, r => r.GetInt64(0), default))[0];
+
+    public static async Task WaitForAsync(Func<Task<bool>> condition)
+    {
+        for (var watch = Stopwatch.StartNew(); !await condition();)
+        {
+            watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(30));
+            await Task.Delay(20);
+        }
+    }
+}
+
+/// <summary>Whoever sends <c>X-Test-User: name</c> is that user; the name is also the role.</summary>
+internal sealed class TestUser(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
+{
+    public const string SchemeName = "Test";
+
+    protected override Task<AuthenticateResult> HandleAuthenticateAsync()
+    {
+        var name = Request.Headers["X-Test-User"].ToString();
+        if (name.Length == 0)
+            return Task.FromResult(AuthenticateResult.NoResult());
+        var identity = new ClaimsIdentity([new(ClaimTypes.Name, name), new(ClaimTypes.Role, name)], SchemeName);
+        return Task.FromResult(AuthenticateResult.Success(new(new(identity), SchemeName)));
+    }
+}
+
+/// <summary>JSON of HTTP activities.</summary>
+internal static class HttpJson
+{
+    /// <param name="more">Further members, for example <c>"authorize":true</c>; a variable name is bound with <see cref="Out"/>.</param>
+    public static string Endpoint(string path, string more = "", string id = "in", bool starts = true) =>
+        $$"""{"type":"Elsa.HttpEndpoint","id":"{{id}}","path":"{{path}}",{{(more.Length > 0 ? more + "," : "")}}"customProperties":{"canStartWorkflow":{{(starts ? "true" : "false")}} } }""";
+
+    public static string Wait(string path, string more = "", string id = "wait") => Endpoint(path, more, id, starts: false);
+
+    /// <summary>Binds an output to a variable.</summary>
+    public static string Out(string output, string variable) => $$""" "{{output}}":{"typeName":"Object","memoryReference":{"id":"{{variable}}"} } """;
+
+    public static string Methods(params string[] methods) => $$""" "supportedMethods":{{Json.Object(JsonSerializer.Serialize(methods))}} """;
+
+    public static string Answer(string content, string more = "", string? id = null) =>
+        $$"""{"type":"Elsa.WriteHttpResponse",{{(id is null ? "" : $"\"id\":\"{id}\",")}}{{(more.Length > 0 ? more + "," : "")}}"content":{{content}} }""";
+
+    public static string Text(string text) => JsonSerializer.Serialize(text);
+
+    public static string Variables(params string[] names) =>
+        $$""" "variables":[{{string.Join(',', names.Select(n => $$"""{"id":"{{n}}","name":"{{n}}","typeName":"Object"}"""))}}] """;
+}
