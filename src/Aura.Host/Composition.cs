@@ -37,6 +37,7 @@ public static class Composition
         services.AddAuraWorkflows(o =>
         {
             o.FaultPoint = options.FaultPoint;
+            o.AllowCSharp = options.AllowCSharp;
             o.OnFinished = OnFinished;
         });
         services.AddSingleton<IWorkflowGateway, WorkflowGateway>();

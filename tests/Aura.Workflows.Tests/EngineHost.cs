@@ -20,6 +20,8 @@ internal sealed class EngineHost : IAsyncDisposable
 
     public DefinitionStore Definitions => _host.Services.GetRequiredService<DefinitionStore>();
 
+    public ActivityRegistry Registry => _host.Services.GetRequiredService<ActivityRegistry>();
+
     public NpgsqlDataSource DataSource => _host.Services.GetRequiredService<NpgsqlDataSource>();
 
     public static async Task<EngineHost> StartAsync(

@@ -11,13 +11,15 @@ using Npgsql;
 namespace Aura.Bench.Chaos;
 
 /// <param name="Seconds">How long things go wrong.</param>
+/// <param name="Strikes">How many things must go wrong at least, also where that takes longer, up to four times as long.</param>
 /// <param name="Lease">Of hosts and tasks.</param>
 /// <param name="Patience">How long after that everything may take to come to rest.</param>
-internal sealed record ChaosOptions(double Seconds, int Hosts, int Instances, int Seed, TimeSpan Lease, TimeSpan Patience, bool Json)
+internal sealed record ChaosOptions(double Seconds, int Hosts, int Instances, int Seed, int Strikes, TimeSpan Lease, TimeSpan Patience, bool Json)
 {
     public static ChaosOptions Parse(IReadOnlyList<string> args) => new(
         Arguments.Number(args, "--seconds", 60), (int)Arguments.Number(args, "--hosts", 3), (int)Arguments.Number(args, "--instances", 2000),
-        (int)Arguments.Number(args, "--seed", Random.Shared.Next(1, 100_000)), TimeSpan.FromSeconds(Arguments.Number(args, "--lease", 2)),
+        (int)Arguments.Number(args, "--seed", Random.Shared.Next(1, 100_000)), (int)Arguments.Number(args, "--strikes", 0),
+        TimeSpan.FromSeconds(Arguments.Number(args, "--lease", 2)),
         TimeSpan.FromSeconds(Arguments.Number(args, "--patience", 120)), args.Contains("--json"));
 }
 
@@ -51,7 +53,7 @@ internal sealed class ChaosCommand(ChaosOptions options, BenchServer server, Tex
         nemesis.Begin();
         using var over = new CancellationTokenSource();
         var signals = SignalAsync(source, over.Token);
-        while (_watch.Elapsed < TimeSpan.FromSeconds(options.Seconds))
+        while (_watch.Elapsed < TimeSpan.FromSeconds(options.Seconds * (nemesis.Injected.Total < options.Strikes ? 4 : 1)))
             await nemesis.StrikeAsync();
 
         nemesis.MakePeace();
@@ -66,6 +68,7 @@ internal sealed class ChaosCommand(ChaosOptions options, BenchServer server, Tex
         Say(string.Create(CultureInfo.InvariantCulture, $"at rest {(_watch.Elapsed - peace).TotalSeconds:0.0} s later"));
         await over.CancelAsync();
         await signals;
+        await ExecuteAsync(source, "ANALYZE");
         var results = new List<(string Name, IReadOnlyList<string> Offenders)>();
         foreach (var invariant in Invariant.All)
             results.Add((invariant.Name, await invariant.CheckAsync(source)));
@@ -75,10 +78,16 @@ internal sealed class ChaosCommand(ChaosOptions options, BenchServer server, Tex
         return await ReportAsync(source, nemesis.Injected, results, name);
     }
 
+    /// <summary>The tables and triggers with which a run is watched.</summary>
+    public static async Task CreateSchemaAsync(NpgsqlDataSource source)
+    {
+        using var schema = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream("Aura.Bench.Chaos.chaos.sql")!);
+        await ExecuteAsync(source, await schema.ReadToEndAsync());
+    }
+
     private async Task PrepareAsync(NpgsqlDataSource source)
     {
-        using (var schema = new StreamReader(Assembly.GetExecutingAssembly().GetManifestResourceStream("Aura.Bench.Chaos.chaos.sql")!))
-            await ExecuteAsync(source, await schema.ReadToEndAsync());
+        await CreateSchemaAsync(source);
         await using var services = new ServiceCollection().AddLogging().AddSingleton(source).AddAuraWorkflows().BuildServiceProvider();
         services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(ChaosCommand).Assembly);
         var store = services.GetRequiredService<DefinitionStore>();

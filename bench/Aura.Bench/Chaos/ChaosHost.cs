@@ -31,6 +31,9 @@ internal sealed record ChaosHostOptions(TimeSpan Lease, TimeSpan ClockOffset, st
 /// <summary>The verb <c>host</c>.</summary>
 internal static class ChaosHost
 {
+    /// <summary>Begins the line that says that the engine runs.</summary>
+    public const string ReadyMark = "host ";
+
     public static async Task<int> RunAsync(IReadOnlyList<string> args)
     {
         var options = ChaosHostOptions.Parse(args);
@@ -56,7 +59,7 @@ internal static class ChaosHost
         using var host = builder.Build();
         host.Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(ChaosHost).Assembly);
         await host.StartAsync();
-        Console.WriteLine($"host {host.Services.GetRequiredService<HostIdentity>().Id}");
+        Console.WriteLine($"{ReadyMark}{host.Services.GetRequiredService<HostIdentity>().Id}");
         // The parent closes it, or has died.
         while (await Console.In.ReadLineAsync() is not null)
         {

@@ -11,12 +11,16 @@ internal sealed class HostProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly Task _log;
+    private volatile bool _isReady;
 
-    private HostProcess(Process process, Task log)
+    private HostProcess(Process process, string logFile)
     {
         _process = process;
-        _log = log;
+        _log = Task.WhenAll(CopyAsync(process.StandardOutput, logFile), CopyAsync(process.StandardError, logFile + ".err"));
     }
+
+    /// <summary>Its engine runs.</summary>
+    public bool IsReady => _isReady;
 
     public int Id => _process.Id;
 
@@ -26,25 +30,23 @@ internal sealed class HostProcess : IAsyncDisposable
 
     public static HostProcess Start(string database, ChaosHostOptions options, string logFile)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!)
+        // Whatever program holds this code (the benchmarks, a test): the child is always this assembly's own.
+        var dotnet = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? Environment.ProcessPath! : "dotnet";
+        var start = new ProcessStartInfo(dotnet)
         {
+            ArgumentList = { typeof(HostProcess).Assembly.Location, "host" },
             UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        // Started as `dotnet Aura.Bench.dll` or by the program's own name.
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet")
-            start.ArgumentList.Add(typeof(HostProcess).Assembly.Location);
-        start.ArgumentList.Add("host");
         foreach (var argument in options.ToArguments())
             start.ArgumentList.Add(argument);
         start.Environment[ChaosHostOptions.DatabaseVariable] = database;
         // Several on few cores: compiled quickly is better than compiled well.
         start.Environment["DOTNET_TieredPGO"] = "0";
         start.Environment["DOTNET_gcServer"] = "0";
-        var process = Process.Start(start)!;
-        return new(process, Task.WhenAll(CopyAsync(process.StandardOutput, logFile), CopyAsync(process.StandardError, logFile + ".err")));
+        return new(Process.Start(start)!, logFile);
     }
 
     public void Kill() => _process.Kill();
@@ -59,6 +61,13 @@ internal sealed class HostProcess : IAsyncDisposable
     {
         _ = Signal(Id, Continue);
         IsStopped = false;
+    }
+
+    /// <returns>How it ended: 137 when something killed it.</returns>
+    public async Task<int> ExitAsync(CancellationToken cancellationToken)
+    {
+        await _process.WaitForExitAsync(cancellationToken);
+        return _process.ExitCode;
     }
 
     /// <summary>Lets it stop in order; false when it had to be killed after that time.</summary>
@@ -91,11 +100,14 @@ internal sealed class HostProcess : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static async Task CopyAsync(StreamReader from, string file)
+    private async Task CopyAsync(StreamReader from, string file)
     {
-        await using var to = new StreamWriter(file);
+        await using var to = new StreamWriter(file) { AutoFlush = true };
         while (await from.ReadLineAsync() is { } line)
+        {
             await to.WriteLineAsync(line);
+            _isReady |= line.StartsWith(ChaosHost.ReadyMark, StringComparison.Ordinal);
+        }
     }
 
 #pragma warning disable SYSLIB1054, CA5392 // Two integers need no generated marshalling; libc is the C library.

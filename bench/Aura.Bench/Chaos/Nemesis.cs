@@ -13,6 +13,8 @@ internal sealed class Injected
     public int Restarts;
     public int WrongClocks;
 
+    public int Total => Kills + Stops + Cuts + Restarts;
+
     /// <summary>Hosts that ended though nobody ended them.</summary>
     public int Lost;
 
@@ -44,8 +46,10 @@ internal sealed class Nemesis(ChaosOptions options, BenchServer server, string d
     {
         await Task.Delay(TimeSpan.FromMilliseconds(_random.Next(150, 900)));
         Tend();
-        // Someone must be there to go on.
-        var running = _hosts.Where(h => !h.IsStopped).ToList();
+        // One that has not begun has nothing to lose.
+        var running = _hosts.Where(h => h is { IsStopped: false, IsReady: true }).ToList();
+        if (running.Count == 0)
+            return;
         var victim = running[_random.Next(running.Count)];
         switch (_random.Next(100))
         {

@@ -60,6 +60,12 @@ public sealed record AuraOptions
     /// <summary>The longest a test run in the jail may take.</summary>
     public required TimeSpan ValidationTime { get; init; }
 
+    /// <summary>
+    /// Whether workflows may hold C#, which runs with all the power of this process: for trusted authors only.
+    /// <c>AURA_ALLOW_CSHARP</c>, default false; the same on all hosts of a database.
+    /// </summary>
+    public bool AllowCSharp { get; init; }
+
     /// <summary>Tests of crash safety only; see <c>FaultPoints</c>.</summary>
     public string? FaultPoint { get; init; }
 
@@ -104,6 +110,7 @@ public sealed record AuraOptions
             ScriptsDirectory = reader.Text("AURA_SCRIPTS"),
             Isolation = Enum.Parse<Isolation>(reader.OneOf("AURA_ISOLATION", ["bubblewrap", "none"], "bubblewrap"), ignoreCase: true),
             ValidationTime = reader.Seconds("AURA_VALIDATION_SECONDS", 120),
+            AllowCSharp = reader.Flag("AURA_ALLOW_CSHARP"),
             FaultPoint = reader.Text("AURA_FAULT_POINT"),
         };
         _ = reader.Port("MCP_PORT", 9000);
@@ -169,6 +176,16 @@ public sealed record AuraOptions
                 return value.ToLowerInvariant();
             Problem(name, $"is '{value}'; it must be one of {string.Join(", ", values)}.");
             return fallback;
+        }
+
+        public bool Flag(string name)
+        {
+            if (Text(name) is not { } text)
+                return false;
+            if (bool.TryParse(text, out var flag))
+                return flag;
+            Problem(name, $"is '{text}'; it must be true or false.");
+            return false;
         }
 
         public int Port(string name, int fallback)

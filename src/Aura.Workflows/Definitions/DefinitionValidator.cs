@@ -2,6 +2,7 @@ using System.Collections;
 using System.Reflection;
 using System.Text.Json;
 using Aura.Workflows.Activities;
+using Aura.Workflows.Expressions.CSharp;
 
 namespace Aura.Workflows.Definitions;
 
@@ -15,7 +16,13 @@ internal static class DefinitionValidator
         {
             foreach (var (name, expression) in ExpressionsOf(activity, read.Graph.NodeOf(activity).Descriptor))
             {
-                if (!expressionTypes.IsKnown(expression.Type))
+                if (expressionTypes.WhyOff(expression.Type) is { } reason)
+                {
+                    // Of an activity that is off as a whole it is said once.
+                    if (activity is not RunCSharp)
+                        yield return new(activity.Id, $"'{name}' uses the expression type '{expression.Type}'. {reason}");
+                }
+                else if (!expressionTypes.IsKnown(expression.Type))
                 {
                     yield return new(activity.Id, $"'{name}' uses the expression type '{expression.Type}', which this host does not have. "
                         + $"Available: {string.Join(", ", expressionTypes.Descriptors.Select(d => d.Type))}.");
@@ -28,6 +35,8 @@ internal static class DefinitionValidator
 
             if (activity is SetVariable { Variable: { } target } && !declared.Contains(target.Id) && !declared.Contains(target.Name))
                 yield return new(activity.Id, $"It sets the variable '{target.Name}', which the workflow does not declare.");
+            if (activity is RunCSharp && expressionTypes.WhyOff(CSharpEvaluator.ExpressionType) is { } off)
+                yield return new(activity.Id, off);
             if (activity is NotFoundActivity missing && read.Unresolved.FirstOrDefault(r => r.TypeName == missing.Type) is { } reference)
             {
                 yield return new(

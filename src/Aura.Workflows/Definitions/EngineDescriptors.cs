@@ -13,7 +13,8 @@ public sealed record ExpressionDescriptor(
 }
 
 /// <summary>The expression types that this host evaluates: the built-in ones and those that were registered as services.</summary>
-public sealed class ExpressionTypes(IEnumerable<ExpressionDescriptor> more)
+/// <param name="switchedOff">Why a type that the engine knows is not to be had on this host, by type.</param>
+public sealed class ExpressionTypes(IEnumerable<ExpressionDescriptor> more, IReadOnlyDictionary<string, string>? switchedOff = null)
 {
     private static readonly Dictionary<string, string> None = [];
 
@@ -30,6 +31,9 @@ public sealed class ExpressionTypes(IEnumerable<ExpressionDescriptor> more)
 
     /// <summary><c>Json</c> is the old name of <c>Object</c>.</summary>
     public bool IsKnown(string type) => type == "Json" || Descriptors.Any(d => d.Type == type);
+
+    /// <summary>Why the host does not allow a type; null when it does, or when there is no such type at all.</summary>
+    public string? WhyOff(string type) => switchedOff?.GetValueOrDefault(type);
 }
 
 /// <summary>A type that a person can choose for a variable, an input or an output.</summary>

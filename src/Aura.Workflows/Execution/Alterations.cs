@@ -44,6 +44,12 @@ internal static class Alterations
             await ApplyAsync(workflow, root, type, alteration);
             workflow.Log(root, "Altered", type, alteration);
         }
+        // Applied; whoever holds the activity could not go on from there.
+        catch (CallbackFaultException e)
+        {
+            workflow.Log(root, "Altered", type, alteration);
+            workflow.Fault(root, e);
+        }
         catch (Exception e) when (e is InvalidOperationException or Expressions.ValueConversionException)
         {
             workflow.Log(root, "Alteration Failed", e.Message, alteration);
@@ -67,10 +73,10 @@ internal static class Alterations
                     throw new InvalidOperationException($"The instance has no variable '{id}'.");
                 break;
             case ScheduleActivity:
-                Schedule(workflow, alteration);
+                await ScheduleAsync(workflow, alteration);
                 break;
             case CancelActivity:
-                await workflow.CancelAsync(Find(workflow, alteration));
+                await CancelAsync(workflow, Find(workflow, alteration));
                 break;
             case SkipActivity:
                 await SkipAsync(workflow, Find(workflow, alteration), alteration);
@@ -83,13 +89,13 @@ internal static class Alterations
         }
     }
 
-    private static void Schedule(WorkflowExecutionContext workflow, JsonElement alteration)
+    private static async ValueTask ScheduleAsync(WorkflowExecutionContext workflow, JsonElement alteration)
     {
         if (TryFind(workflow, alteration) is { } context)
         {
             if (context.Status is ActivityStatus.Faulted)
             {
-                workflow.Retry([context.Id]);
+                await workflow.RetryAsync([context.Id]);
                 return;
             }
 
@@ -102,6 +108,18 @@ internal static class Alterations
             ?? throw new InvalidOperationException($"What holds activity '{id}' is not running.");
         Revive(workflow);
         workflow.Enqueue(new(node, owner, null, null, CompletionOf(owner)));
+    }
+
+    private static ValueTask CancelAsync(WorkflowExecutionContext workflow, ActivityExecutionContext context)
+    {
+        // Without what had faulted the others go on.
+        if (context.Status == ActivityStatus.Faulted)
+        {
+            Revive(workflow);
+            workflow.ForgetIncidents(context);
+        }
+
+        return workflow.CancelAsync(context);
     }
 
     private static async ValueTask SkipAsync(WorkflowExecutionContext workflow, ActivityExecutionContext context, JsonElement alteration)

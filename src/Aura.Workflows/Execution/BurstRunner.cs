@@ -17,6 +17,7 @@ internal sealed record TaskCompletion
     public bool IsDefault { get; init; }
     public IReadOnlyDictionary<string, JsonElement> Outputs { get; init; } = new Dictionary<string, JsonElement>();
     public IReadOnlyDictionary<string, JsonElement> JournalData { get; init; } = new Dictionary<string, JsonElement>();
+    public IReadOnlyList<CompensationState> Compensations { get; init; } = [];
     public ExceptionState? Exception { get; init; }
     public int Attempt { get; init; }
 }
@@ -59,10 +60,10 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
     {
         if (workflow.Status == WorkflowStatus.Running)
             workflow.SubStatus = WorkflowSubStatus.Executing;
-        // What a faulted instance has kept is for after the retry that brings it back.
+        // What a faulted instance has kept is for after the retry that brings it back; a start asks for nothing that it has not done.
         foreach (var message in workflow.Status == WorkflowStatus.Running ? messages : [.. messages.OrderBy(m => !m.Revives)])
         {
-            if (workflow is { SubStatus: WorkflowSubStatus.Faulted } && !message.Revives)
+            if (workflow is { SubStatus: WorkflowSubStatus.Faulted } && !message.Revives && message.Kind != MessageKind.Start)
                 continue;
             if (message.Id != 0)
                 workflow.Outbox.Consumed.Add(message.Id);
@@ -117,8 +118,8 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
             case MessageKind.Task when workflow.FindContext(message.Target ?? "") is { HasTask: true } context:
                 return ApplyTaskAsync(context, message.Payload!.Value);
             case MessageKind.Retry:
-                workflow.Retry(message.Payload is { ValueKind: JsonValueKind.Array } ids ? [.. ids.EnumerateArray().Select(i => i.GetString() ?? "")] : null);
-                return default;
+                return workflow.RetryAsync(
+                    message.Payload is { ValueKind: JsonValueKind.Array } ids ? [.. ids.EnumerateArray().Select(i => i.GetString() ?? "")] : null);
             case MessageKind.Alter when message.Payload is { } payload:
                 return Alterations.ApplyAsync(workflow, payload);
             default:
@@ -149,7 +150,7 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
             else if (bookmark.AutoComplete)
                 await context.CompleteActivityAsync();
         }
-        catch (Exception e) when (IsFault(e))
+        catch (Exception e) when (workflow.IsFault(e))
         {
             workflow.Fault(context, e);
         }
@@ -172,9 +173,10 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
                     context.Set(output, WorkflowJson.ToPlain(value));
             }
 
+            workflow.AddCompensations(completion.Compensations);
             await workflow.CompleteAsync(context, completion.IsDefault ? Outcomes.Default : new([.. completion.Outcomes ?? []]));
         }
-        catch (Exception e) when (IsFault(e))
+        catch (Exception e) when (workflow.IsFault(e))
         {
             workflow.Fault(context, e);
         }
@@ -183,7 +185,8 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
     private async ValueTask RunItemAsync(WorkItem item)
     {
         workflow.Tick();
-        if (item.Owner is { Status: not ActivityStatus.Running })
+        // What a faulted container has queued goes on beside it; it hears of it at its retry.
+        if (item.Owner is { Status: not (ActivityStatus.Running or ActivityStatus.Faulted) })
             return;
         var context = item.Existing ?? workflow.CreateContext(item);
         if (++_steps > MaxSteps)
@@ -194,6 +197,13 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
 
         try
         {
+            if (context.Status == ActivityStatus.Completed)
+            {
+                item.Owner!.RemoveChild(context);
+                await workflow.TellOwnerAsync(context);
+                return;
+            }
+
             foreach (var input in item.Node.Inputs)
             {
                 if (!input.IsSensitive || item.Node.RunsAsTask)
@@ -220,7 +230,7 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
             if (context.Status == ActivityStatus.Running && context.BookmarksCreated > 0)
                 workflow.Log(context, "Suspended");
         }
-        catch (Exception e) when (IsFault(e))
+        catch (Exception e) when (workflow.IsFault(e))
         {
             workflow.Fault(context, e);
         }
@@ -233,13 +243,6 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
             workflow.Id, context.Id, context.NodeId, context.Activity.Type, queue,
             JsonSerializer.SerializeToElement(context.ActivityState, WorkflowJson.Options), TaskPolicy.Of(context.Activity));
     }
-
-    /// <summary>
-    /// Whatever an activity throws becomes an incident of its instance, never a crash of the host. Only when the host stops
-    /// is the burst dropped: it starts again from its last commit. A commit that failed is not the activity's fault either.
-    /// </summary>
-    private bool IsFault(Exception exception) =>
-        exception is not (CommitFailedException or BurstInterruptedException) && !(exception is OperationCanceledException && workflow.CancellationToken.IsCancellationRequested);
 }
 
 /// <summary>

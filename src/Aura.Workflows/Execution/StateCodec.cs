@@ -15,6 +15,10 @@ internal static class StateCodec
     /// <exception cref="InvalidOperationException">A callback that would be needed after a resume is a lambda.</exception>
     public static byte[] Write(WorkflowExecutionContext workflow) => Render(w => WriteState(w, workflow));
 
+    public static CompensationState Stored(Compensation compensation) => new(
+        compensation.NodeId, compensation.MethodName,
+        compensation.Data is null ? null : JsonSerializer.SerializeToElement(compensation.Data, WorkflowJson.Options));
+
     /// <summary>Runs a writer over a pooled buffer.</summary>
     public static byte[] Render(Action<Utf8JsonWriter> write)
     {
@@ -110,6 +114,8 @@ internal static class StateCodec
             ListOf<Bookmark>(state, "bookmarks"),
             ListOf<Incident>(state, "incidents"),
             ListOf<CompensationState>(state, "compensations").Select(c => new Compensation(c.NodeId, c.MethodName, c.Data is { } d ? WorkflowJson.ToPlain(d) : null)));
+        foreach (var compensation in workflow.Compensations)
+            _ = workflow.NodeOf(compensation.NodeId);
         RestoreContexts(workflow, state);
     }
 
@@ -143,8 +149,7 @@ internal static class StateCodec
 
         WriteList(writer, "bookmarks", workflow.Bookmarks);
         WriteList(writer, "incidents", workflow.Incidents);
-        WriteList(writer, "compensations", workflow.Compensations.Select(c =>
-            new CompensationState(c.NodeId, c.MethodName, c.Data is null ? null : JsonSerializer.SerializeToElement(c.Data, WorkflowJson.Options))).ToList());
+        WriteList(writer, "compensations", workflow.Compensations.Select(Stored).ToList());
         if (workflow.Root is not null)
         {
             writer.WriteStartArray("contexts");
@@ -172,6 +177,13 @@ internal static class StateCodec
             writer.WriteString("parentId", parent.Id);
             if (context.Completed.NameFor(parent.Activity) is { } callback)
                 writer.WriteString("completed", callback);
+            if (context is { Status: ActivityStatus.Completed, Outcomes: { IsDefault: false } outcomes })
+            {
+                writer.WriteStartArray("outcomes");
+                foreach (var outcome in outcomes.Names)
+                    writer.WriteStringValue(outcome);
+                writer.WriteEndArray();
+            }
         }
 
         writer.WriteString("nodeId", context.NodeId);
@@ -255,6 +267,8 @@ internal static class StateCodec
                 StartedAt = stored.TryGetProperty("startedAt", out var startedAt) ? startedAt.GetDateTimeOffset() : workflow.Now,
                 Completed = new(null, TextOf(stored, "completed") ?? Earlier(parent?.Id, nodeId, tag)),
             };
+            if (stored.TryGetProperty("outcomes", out var outcomes) && outcomes.ValueKind == JsonValueKind.Array)
+                context.Outcomes = new([.. outcomes.EnumerateArray().Select(o => o.GetString() ?? "")]);
             context.Restore(MapOf(stored, "properties"), MapOf(stored, "activityState"), SlotsOf(stored));
             byId.Add(id, context);
             workflow.Attach(context);

@@ -10,6 +10,9 @@ internal sealed record TaskPolicy
 {
     public static readonly TaskPolicy Default = new();
 
+    /// <summary>Timers take no more.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromDays(45);
+
     public int MaxAttempts { get; init; } = 5;
 
     /// <summary>For one attempt.</summary>
@@ -33,7 +36,7 @@ internal sealed record TaskPolicy
     /// <summary>Tasks with the same key run at most <see cref="ConcurrencyLimit"/> at a time, on all hosts together.</summary>
     public string? ConcurrencyKey { get; init; }
 
-    public int ConcurrencyLimit { get; init; }
+    public int ConcurrencyLimit { get; init; } = 1;
 
     /// <summary>Members that are missing or make no sense take their defaults.</summary>
     public static TaskPolicy Of(IActivity activity)
@@ -64,7 +67,9 @@ internal sealed record TaskPolicy
     /// <param name="random">0 ≤ random &lt; 1.</param>
     public TimeSpan DelayAfter(int attempt, TimeSpan hostDefault, double random)
     {
-        var grown = (InitialBackoff ?? hostDefault).TotalSeconds * Math.Pow(BackoffFactor, Math.Min(attempt - 1, 60));
+        var first = (InitialBackoff ?? hostDefault).TotalSeconds;
+        // No pause stays no pause, also when the factor has grown to infinity.
+        var grown = first <= 0 ? 0 : first * Math.Pow(BackoffFactor, Math.Min(attempt - 1, 60));
         return TimeSpan.FromSeconds(Math.Min(grown, MaxBackoff.TotalSeconds)) * (1 + (random / 4));
     }
 
@@ -88,5 +93,5 @@ internal sealed record TaskPolicy
             : null;
 
     private static TimeSpan? Seconds(JsonElement parent, string name) =>
-        Number(parent, name) is > 0 and var seconds ? TimeSpan.FromSeconds(Math.Min(seconds, TimeSpan.FromDays(3650).TotalSeconds)) : null;
+        Number(parent, name) is > 0 and var seconds ? TimeSpan.FromSeconds(Math.Min(seconds, Longest.TotalSeconds)) : null;
 }

@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Text.Json;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Expressions;
+using Aura.Workflows.Expressions.CSharp;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Workflows;
@@ -65,6 +66,9 @@ public sealed class WorkflowExecutionContext
 
     /// <summary>Messages may be under way that come due later than the instance's end.</summary>
     internal bool HasTimers { get; set; }
+
+    /// <summary>It has ended since it was loaded: those who want to know must be told.</summary>
+    internal bool HasEnded { get; private set; }
 
     /// <summary>The time of the step that is under way: one look at the clock a step.</summary>
     internal DateTimeOffset Now { get; private set; }
@@ -210,12 +214,22 @@ public sealed class WorkflowExecutionContext
         End(WorkflowSubStatus.Finished);
     }
 
+    /// <summary>
+    /// Whatever an activity throws becomes an incident of its instance, never a crash of the host. Only when the host stops
+    /// is the burst dropped: it starts again from its last commit. A commit that failed is not the activity's fault either.
+    /// </summary>
+    internal bool IsFault(Exception exception) =>
+        exception is not (CommitFailedException or BurstInterruptedException)
+        && !(exception is OperationCanceledException && CancellationToken.IsCancellationRequested);
+
     /// <summary>Records an incident. The strategy says whether the other branches go on.</summary>
     internal void Fault(ActivityExecutionContext? context, Exception exception)
     {
+        if (exception is CallbackFaultException callback)
+            (context, exception) = (callback.Owner, callback.InnerException!);
         var state = exception is TaskFaultedException carried ? carried.State : ExceptionState.From(exception);
         context ??= Root;
-        var message = exception is InputEvaluationException or FaultException ? exception.Message : exception.GetBaseException().Message;
+        var message = exception is InputEvaluationException or FaultException or CSharpScriptException ? exception.Message : exception.GetBaseException().Message;
         _incidents.Add(new()
         {
             ActivityId = context?.Activity.Id ?? Graph.Root.Activity.Id,
@@ -265,23 +279,47 @@ public sealed class WorkflowExecutionContext
 
     /// <summary>
     /// Runs faulted activities again, in their old contexts. What was queued and what waits elsewhere in the instance goes on too.
+    /// A container that faulted over the completion of its children hears of them again; they do not run again.
     /// </summary>
-    /// <param name="activityIds">Ids of activities or of their runs; null for all that faulted.</param>
-    internal void Retry(IReadOnlyCollection<string>? activityIds)
+    /// <param name="activityIds">Ids of activities or of their runs; null for all that faulted, and for an instance that was set aside.</param>
+    internal async ValueTask RetryAsync(IReadOnlyCollection<string>? activityIds)
     {
         var faulted = Contexts
             .Where(c => c.Status == ActivityStatus.Faulted && (activityIds is null || activityIds.Contains(c.Activity.Id) || activityIds.Contains(c.Id)))
             .ToList();
-        if (faulted.Count == 0)
+        // Set aside: no activity of it faulted, and it goes on from its last commit.
+        var wasSetAside = activityIds is null && _incidents.RemoveAll(i => i.ActivityInstanceId.Length == 0) > 0;
+        if (faulted.Count == 0 && !wasSetAside)
             return;
         Status = WorkflowStatus.Running;
         SubStatus = WorkflowSubStatus.Executing;
-        foreach (var context in faulted)
+        HasEnded = false;
+        if (Root is null && Scheduled.Count == 0)
+            Enqueue(new(Graph.Root, null, null, null, default));
+        faulted.ForEach(ForgetIncidents);
+        foreach (var context in faulted.Where(c => c.Status == ActivityStatus.Faulted))
+            await RetryAsync(context);
+    }
+
+    /// <summary>Calls the owner's callback. Where that fails, it is the owner who faults, and the child is kept for its retry.</summary>
+    internal async ValueTask TellOwnerAsync(ActivityExecutionContext context)
+    {
+        if (!context.Completed.IsSet || context.ParentActivityExecutionContext is not { } owner)
+            return;
+        if (owner.Status == ActivityStatus.Faulted)
+            owner.AddChild(context);
+        if (owner.Status != ActivityStatus.Running)
+            return;
+        Touch(owner);
+        try
         {
-            ForgetIncidents(context);
-            Log(context, "Retried");
-            context.Reset();
-            Enqueue(new(context.Node, context.ParentActivityExecutionContext, context.Tag, null, context.Completed, context));
+            await context.Completed.On(owner)(new(owner, context, context.Outcomes ?? Outcomes.Default));
+        }
+        // Whatever a callback throws; what it has told its own owner has its name already.
+        catch (Exception e) when (e is not CallbackFaultException && IsFault(e))
+        {
+            owner.AddChild(context);
+            throw new CallbackFaultException(owner, e);
         }
     }
 
@@ -316,6 +354,9 @@ public sealed class WorkflowExecutionContext
         HasTimers = true;
         Outbox.Messages.Add(new(Id, MessageKind.Resume, bookmark.Id, null, delay));
     }
+
+    internal void AddCompensations(IEnumerable<CompensationState> compensations) =>
+        _compensations.AddRange(compensations.Select(c => new Compensation(c.NodeId, c.MethodName, c.Data is { } d ? WorkflowJson.ToPlain(d) : null)));
 
     internal void AddCompensation(ActivityExecutionContext context, ExecuteActivityDelegate compensation, object? data) =>
         _compensations.Add(new(context.NodeId, MethodNameOf(compensation.Method, context.Activity), data));
@@ -412,10 +453,27 @@ public sealed class WorkflowExecutionContext
         context.Outcomes = outcomes;
         Log(context, "Completed");
         Leave(context);
-        if (!context.Completed.IsSet || context.ParentActivityExecutionContext is not { Status: ActivityStatus.Running } owner)
-            return default;
-        Touch(owner);
-        return context.Completed.On(owner)(new(owner, context, outcomes));
+        return TellOwnerAsync(context);
+    }
+
+    private async ValueTask RetryAsync(ActivityExecutionContext context)
+    {
+        Log(context, "Retried");
+        var untold = context.Children.Where(c => c.Status == ActivityStatus.Completed).ToList();
+        if (untold.Count > 0)
+        {
+            context.Status = ActivityStatus.Running;
+            context.Exception = null;
+            foreach (var child in untold)
+                Enqueue(new(child.Node, context, child.Tag, null, child.Completed, child));
+            return;
+        }
+
+        foreach (var child in context.Children.ToList())
+            await CancelAsync(child);
+        WithdrawWorkOf(context);
+        context.Reset();
+        Enqueue(new(context.Node, context.ParentActivityExecutionContext, context.Tag, null, context.Completed, context));
     }
 
     private async ValueTask CompensateAsync(ActivityExecutionContext root, Compensation compensation)
@@ -434,7 +492,7 @@ public sealed class WorkflowExecutionContext
             Log(context, "Compensated");
         }
         // One compensation that fails must not keep the others from running: it becomes an incident.
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (IsFault(e))
         {
             Fault(context, e);
         }
@@ -442,12 +500,14 @@ public sealed class WorkflowExecutionContext
 
     private void EndFaulted()
     {
+        HasEnded = true;
         Status = WorkflowStatus.Finished;
         SubStatus = WorkflowSubStatus.Faulted;
     }
 
     private void End(WorkflowSubStatus subStatus)
     {
+        HasEnded = true;
         Status = WorkflowStatus.Finished;
         SubStatus = subStatus;
         foreach (var bookmark in _bookmarks.ToList())
@@ -498,6 +558,12 @@ public sealed class WorkflowExecutionContext
 
 /// <summary>The outcome of an activity that ran as a durable task; null outcomes until it has completed.</summary>
 internal sealed record DetachedCompletion(Outcomes? Outcomes = null);
+
+/// <summary>An owner's completion callback failed.</summary>
+internal sealed class CallbackFaultException(ActivityExecutionContext owner, Exception inner) : Exception(inner.Message, inner)
+{
+    public ActivityExecutionContext Owner { get; } = owner;
+}
 
 /// <summary>A container that must know when a child was cancelled by someone else.</summary>
 internal interface ICancelledChildHandler

@@ -73,6 +73,9 @@ public sealed record ActivityContextState
     /// <summary>The method of the parent's activity to call at completion.</summary>
     public string? Completed { get; init; }
 
+    /// <summary>Of a completed activity that its faulted parent has not heard of yet; null for the default outcome.</summary>
+    public IReadOnlyList<string>? Outcomes { get; init; }
+
     /// <summary>Set while the activity's body is a durable task that has not answered yet.</summary>
     public bool HasTask { get; init; }
 

@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Aura.Workflows.Expressions.CSharp;
+using Aura.Workflows.Expressions.JavaScript;
 
 namespace Aura.Workflows.Expressions;
 
@@ -6,7 +8,7 @@ namespace Aura.Workflows.Expressions;
 public sealed class InputEvaluationException(string inputName, Exception inner)
     : Exception($"Failed to evaluate activity input '{inputName}': {inner.Message}", inner);
 
-/// <summary>Evaluates the expression types that definitions may hold: Literal, Object, Variable, Input.</summary>
+/// <summary>Evaluates the expression types that definitions may hold: Literal, Object, Variable, Input, JavaScript.</summary>
 internal static class ExpressionEvaluator
 {
     /// <returns>The value converted to <paramref name="target"/>.</returns>
@@ -21,8 +23,10 @@ internal static class ExpressionEvaluator
             "Object" or "Json" => FromObject(expression.Value, target),
             "Variable" => FromVariable(expression.Value, context),
             "Input" => FromInput(expression.Value, context),
+            CSharpEvaluator.ExpressionType => CSharpEvaluator.Evaluate(expression.Value, target, context),
+            "JavaScript" => JavaScriptEvaluator.Evaluate(expression.Value, target, context),
             _ => throw new NotSupportedException(
-                $"The expression type '{expression.Type}' is not available on this host. Available: Literal, Object, Variable, Input."),
+                $"The expression type '{expression.Type}' is not available on this host. Available: Literal, Object, Variable, Input, JavaScript, CSharp."),
         };
         return ObjectConverter.ConvertTo(value, target);
     }

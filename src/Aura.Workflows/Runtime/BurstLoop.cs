@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -50,7 +51,12 @@ internal sealed partial class BurstLoop(
         INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM freed
         """;
 
-    private readonly ConcurrentDictionary<string, Task> _inFlight = new(StringComparer.Ordinal);
+    /// <summary>Frees what this host owns and does not run. A burst under an older lease of the same instance does not count.</summary>
+    internal const string FreeForgottenSql = HostLiveness.FreeInstancesSql
+        + " AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::bigint[]) AS r(id, fence) WHERE r.id = instances.id AND r.fence = instances.fence) RETURNING id) "
+        + HostLiveness.TellFreedSql;
+
+    private readonly ConcurrentDictionary<(string Id, long Fence), Task> _inFlight = new();
     private readonly CancellationTokenSource _abandon = new();
     private volatile bool _stopping;
     private volatile bool _suspectsLeases;
@@ -108,7 +114,7 @@ internal sealed partial class BurstLoop(
     {
         // Entered before it starts: a burst that is over at once must find itself.
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        _inFlight[claimed.Id] = done.Task;
+        _inFlight[(claimed.Id, claimed.Fence)] = done.Task;
         _ = Task.Run(async () =>
         {
             try
@@ -123,7 +129,7 @@ internal sealed partial class BurstLoop(
             }
             finally
             {
-                _inFlight.TryRemove(new(claimed.Id, done.Task));
+                _inFlight.TryRemove((claimed.Id, claimed.Fence), out _);
                 done.SetResult();
             }
         });
@@ -157,7 +163,8 @@ internal sealed partial class BurstLoop(
                 messages = [];
                 instances.Add(new(
                     id, reader.GetString(1), reader.GetString(2), reader.Text(3), reader.Text(4), reader.Text(5), reader.Text(6), host.Id,
-                    reader.GetInt64(7), reader.GetInt32(8), reader.Utf8(9)) { Messages = messages });
+                    reader.GetInt64(7), reader.GetInt32(8), reader.Utf8(9))
+                { Messages = messages });
             }
 
             messages.Add(new(reader.GetInt64(10), Enum.Parse<MessageKind>(reader.GetString(11)), reader.Text(12), reader.Json(13)));
@@ -253,17 +260,17 @@ internal sealed partial class BurstLoop(
         if (Alterations.TargetVersion(claimed.Messages) is { } version
             && await definitions.FindVersionIdAsync(claimed.DefinitionId, version, cancellationToken) is { } versionId)
         {
-            var migrated = new WorkflowExecutionContext(
-                claimed.Id, await definitions.GraphAsync(versionId, cancellationToken), claimed.CorrelationId, services, cancellationToken, time);
             try
             {
+                var migrated = new WorkflowExecutionContext(
+                    claimed.Id, await definitions.GraphAsync(versionId, cancellationToken), claimed.CorrelationId, services, cancellationToken, time);
                 StateCodec.Restore(migrated, state.RootElement);
                 return (migrated, [Sql.Batch(
                     "UPDATE wf.instances SET definition_version_id = $2, version = $3 WHERE id = $1", claimed.Id, versionId, version)]);
             }
-            catch (InvalidOperationException)
+            catch (Exception e) when (e is InvalidOperationException or InvalidDefinitionException)
             {
-                // It stands where the other version has nothing: it stays, and the alteration says so in the journal.
+                // It stands where the other version has nothing, or that cannot be read: it stays, and the alteration says so in the journal.
             }
         }
 
@@ -274,7 +281,7 @@ internal sealed partial class BurstLoop(
     }
 
     private IEnumerable<NpgsqlBatchCommand> EndEffects(ClaimedInstance claimed, WorkflowExecutionContext workflow) =>
-        workflow.Status == WorkflowStatus.Finished && options.Value.OnFinished is { } handler
+        workflow is { Status: WorkflowStatus.Finished, HasEnded: true } && options.Value.OnFinished is { } handler
             ? handler(new(claimed.Id, claimed.DefinitionId, workflow.CorrelationId, workflow.SubStatus, workflow.Input, workflow.Incidents))
             : [];
 
@@ -343,8 +350,9 @@ internal sealed partial class BurstLoop(
         _suspectsLeases = false;
         try
         {
+            var running = _inFlight.Keys.ToList();
             await dataSource.ExecuteAsync(
-                HostLiveness.FreeInstancesSql + " AND id <> ALL($2) RETURNING id) " + HostLiveness.TellFreedSql, [host.Id, _inFlight.Keys.ToArray()], cancellationToken);
+                FreeForgottenSql, [host.Id, running.Select(r => r.Id).ToArray(), running.Select(r => r.Fence).ToArray()], cancellationToken);
         }
         catch
         {

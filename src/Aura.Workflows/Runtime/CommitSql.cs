@@ -31,16 +31,21 @@ internal static class CommitSql
 
     public const string DeleteBookmarks = "DELETE FROM wf.bookmarks WHERE id = ANY($1)";
 
-    /// <summary>New bookmarks; those that a kept stimulus has waited for get it.</summary>
+    /// <summary>New bookmarks; those that a kept stimulus has waited for get it: one stimulus each, the oldest.</summary>
     public const string InsertBookmarks = """
         WITH added AS (
             INSERT INTO wf.bookmarks (id, instance_id, name, hash, payload, correlation_id, activity_id, activity_node_id, activity_instance_id, created_at)
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
             RETURNING id, instance_id, hash, correlation_id
         ), met AS (
-            DELETE FROM wf.stimuli s USING added b
-            WHERE s.hash = b.hash AND (s.correlation_id IS NULL OR s.correlation_id = b.correlation_id) AND s.expires_at > now()
-            RETURNING b.instance_id, b.id, s.payload
+            DELETE FROM wf.stimuli s USING (
+                SELECT DISTINCT ON (kept.id) kept.id AS stimulus_id, b.instance_id, b.id FROM added b CROSS JOIN LATERAL (
+                    SELECT k.id FROM wf.stimuli k
+                    WHERE k.hash = b.hash AND (k.correlation_id IS NULL OR k.correlation_id = b.correlation_id) AND k.expires_at > now()
+                    ORDER BY k.created_at, k.id LIMIT 1) kept
+                ORDER BY kept.id, b.id) pair
+            WHERE s.id = pair.stimulus_id
+            RETURNING pair.instance_id, pair.id, s.payload
         )
         INSERT INTO wf.messages (instance_id, kind, target, payload) SELECT instance_id, 'Resume', id, payload FROM met
         """;
@@ -84,6 +89,7 @@ internal static class CommitSql
 
     /// <summary>
     /// Instances with activation keys. One whose key is taken is not started; a parent that would wait for it is told so.
+    /// Keys are taken in order, so that two groups with the same ones do not wait for each other.
     /// </summary>
     public const string InsertExclusiveInstances = """
         WITH alive AS MATERIALIZED (
@@ -92,7 +98,7 @@ internal static class CommitSql
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::json[], $10::text[], $11::text[])
                  AS d(id, definition_id, version_id, version, correlation_id, name, parent_id, parent_bookmark_id, state, owner, activation_key)
         ), activated AS (
-            INSERT INTO wf.activations (key, instance_id) SELECT activation_key, id FROM d ON CONFLICT DO NOTHING RETURNING instance_id
+            INSERT INTO wf.activations (key, instance_id) SELECT activation_key, id FROM d ORDER BY 1, 2 ON CONFLICT DO NOTHING RETURNING instance_id
         ), added AS (
             INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, correlation_id, name,
                                       parent_instance_id, parent_bookmark_id, state, owner, fence, activation_key)

@@ -51,8 +51,9 @@ internal sealed class CommitUnit
     {
         var outbox = workflow.Outbox;
         var isOver = workflow.Status == WorkflowStatus.Finished;
-        var messages = outbox.Messages.ToList();
-        if (isOver && claimed is { ParentInstanceId: { } parent, ParentBookmarkId: { } bookmark })
+        // A faulted instance keeps what comes for it, for its retry; one that is over otherwise has no use for its own timers.
+        var messages = outbox.Messages.Where(m => !isOver || workflow.SubStatus == WorkflowSubStatus.Faulted || m.InstanceId != workflow.Id).ToList();
+        if (workflow.HasEnded && isOver && claimed is { ParentInstanceId: { } parent, ParentBookmarkId: { } bookmark })
         {
             messages.Add(Activities.ChildWorkflow.Finished(
                 workflow.Id, workflow.Status, workflow.SubStatus, workflow.Output, workflow.Incidents, parent, bookmark));

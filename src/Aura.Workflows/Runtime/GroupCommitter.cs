@@ -79,16 +79,16 @@ internal sealed class GroupCommitter(NpgsqlDataSource dataSource, FaultPoints fa
                 group[i].Answer.SetResult(outcomes[i]);
         }
         // Refused as a whole, and nobody knows whose fault it was.
-        catch (PostgresException e) when (IsRefusal(e) && group.Count > 1)
+        catch (Exception e) when (IsRefusal(e, writer) && group.Count > 1)
         {
             await CommitAsync(writer, [.. group.Take(group.Count / 2)]);
             await CommitAsync(writer, [.. group.Skip(group.Count / 2)]);
         }
-        catch (PostgresException e) when (IsRefusal(e))
+        catch (Exception e) when (IsRefusal(e, writer))
         {
             group[0].Answer.SetResult(new CommitOutcome.Refused(e));
         }
-        // The database is away, or a value cannot be sent. Not tried again here: nobody knows whether it was committed, so the units'
+        // The database is away. Not tried again here: nobody knows whether it was committed, so the units'
         // owners go on from what the database says.
         catch (Exception e)
         {
@@ -97,8 +97,16 @@ internal sealed class GroupCommitter(NpgsqlDataSource dataSource, FaultPoints fa
         }
     }
 
-    /// <summary>What ends the session (a shutdown, a transaction that stood idle for too long) says nothing about the units.</summary>
-    private static bool IsRefusal(PostgresException e) => !e.IsTransient && e.InvariantSeverity == "ERROR";
+    /// <summary>
+    /// The database says no, or a value cannot be sent to it at all. What ends the session (a shutdown, a transaction that stood idle for
+    /// too long) says nothing about the units.
+    /// </summary>
+    private static bool IsRefusal(Exception exception, GroupWriter writer) => exception switch
+    {
+        PostgresException e => !e.IsTransient && e.InvariantSeverity == "ERROR",
+        NpgsqlException => false,
+        _ => writer.IsConnected,
+    };
 
     private sealed record Pending(CommitUnit Unit)
     {
@@ -117,6 +125,8 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
         "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
 
     private NpgsqlConnection? _connection;
+
+    public bool IsConnected => _connection?.FullState == System.Data.ConnectionState.Open;
 
     /// <exception cref="NpgsqlException">Nothing was written; or, when the connection broke during the commit itself, nobody knows.</exception>
     public async Task<CommitOutcome[]> CommitAsync(IReadOnlyList<CommitUnit> units)
@@ -175,7 +185,7 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
         catch
         {
             // Whatever happened, the next group starts on a connection whose state is known.
-            if (_connection?.FullState != System.Data.ConnectionState.Open)
+            if (!IsConnected)
             {
                 await connection.DisposeAsync();
                 _connection = null;

@@ -118,7 +118,7 @@ public sealed class InstanceStore(NpgsqlDataSource dataSource)
     /// <summary>Deletes instances that have ended, with all that hangs on them. Running ones stay: cancel them first.</summary>
     /// <returns>How many were deleted.</returns>
     public Task<int> DeleteAsync(IReadOnlyCollection<string> ids, CancellationToken cancellationToken = default) => dataSource.ExecuteAsync(
-        Sweeper.DeleteSql("SELECT id FROM wf.instances WHERE id = ANY($1) AND status = 'Finished'"), [ids.ToArray()], cancellationToken);
+        Sweeper.DeleteEndedSql, [ids.ToArray()], cancellationToken);
 
     private async Task<long> CountAsync(string where, List<object?> values, CancellationToken cancellationToken)
     {

@@ -28,12 +28,20 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
     /// <summary>A host that stands still in the middle of a batch must not keep the others from its rows.</summary>
     private const string LockSql = "SELECT pg_try_advisory_xact_lock($1) FROM set_config('idle_in_transaction_session_timeout', '5s', true)";
 
-    /// <summary>A stimulus and a bookmark that came at the same moment have not seen each other: here they meet.</summary>
+    /// <summary>
+    /// A stimulus and a bookmark that came at the same moment have not seen each other: here they meet, one to one. A bookmark that is
+    /// about to be resumed may be gone then: its turn comes later, if it is still there.
+    /// </summary>
     private const string MeetSql = """
-        WITH met AS (
-            DELETE FROM wf.stimuli s USING wf.bookmarks b
-            WHERE s.hash = b.hash AND (s.correlation_id IS NULL OR s.correlation_id = b.correlation_id) AND s.expires_at > now()
-            RETURNING b.instance_id, b.id, s.payload)
+        WITH first AS (
+            SELECT DISTINCT ON (s.id) s.id AS stimulus_id, b.id, b.instance_id FROM wf.stimuli s JOIN wf.bookmarks b ON b.hash = s.hash
+            WHERE (s.correlation_id IS NULL OR s.correlation_id = b.correlation_id) AND s.expires_at > now()
+              AND NOT EXISTS (SELECT FROM wf.messages m WHERE m.instance_id = b.instance_id AND m.target = b.id AND m.due_at <= now())
+            ORDER BY s.id, b.created_at, b.id
+        ), pair AS (
+            SELECT DISTINCT ON (id) stimulus_id, id, instance_id FROM first ORDER BY id, stimulus_id
+        ), met AS (
+            DELETE FROM wf.stimuli s USING pair WHERE s.id = pair.stimulus_id RETURNING pair.instance_id, pair.id, s.payload)
         INSERT INTO wf.messages (instance_id, kind, target, payload) SELECT instance_id, 'Resume', id, payload FROM met
         """;
 
@@ -50,16 +58,33 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
         """,
     ];
 
-    private const string PruneByAgeSql = """
-        SELECT id FROM wf.instances WHERE created_at < now() - $2 AND status = 'Finished' AND finished_at < now() - $2 ORDER BY created_at LIMIT $1
+    // An instance goes with all that hangs on it, unless it is being retried at the moment; children of another instance stay until their
+    // own time.
+    private const string PruneHead = "WITH old AS MATERIALIZED (SELECT id FROM wf.instances WHERE id IN (";
+
+    private const string PruneTail = """
+        ) AND status = 'Finished' FOR UPDATE SKIP LOCKED),
+        h AS (DELETE FROM wf.history WHERE instance_id IN (SELECT id FROM old)),
+        b AS (DELETE FROM wf.bookmarks WHERE instance_id IN (SELECT id FROM old)),
+        t AS (DELETE FROM wf.tasks WHERE instance_id IN (SELECT id FROM old)),
+        m AS (DELETE FROM wf.messages WHERE instance_id IN (SELECT id FROM old)),
+        a AS (DELETE FROM wf.activations WHERE instance_id IN (SELECT id FROM old))
+        DELETE FROM wf.instances WHERE id IN (SELECT id FROM old)
         """;
 
-    private const string PruneByCountSql = """
+    /// <summary>Deletes those of the given instances that have ended, with all that hangs on them.</summary>
+    public const string DeleteEndedSql = PruneHead + "SELECT id FROM wf.instances WHERE id = ANY($1) AND status = 'Finished'" + PruneTail;
+
+    private const string PruneByAgeSql = PruneHead + """
+        SELECT id FROM wf.instances WHERE created_at < now() - $2 AND status = 'Finished' AND finished_at < now() - $2 ORDER BY created_at LIMIT $1
+        """ + PruneTail;
+
+    private const string PruneByCountSql = PruneHead + """
         SELECT i.id FROM (SELECT DISTINCT definition_id FROM wf.definitions) d
         CROSS JOIN LATERAL (
             SELECT id FROM wf.instances WHERE definition_id = d.definition_id AND status = 'Finished' ORDER BY created_at DESC OFFSET $2 LIMIT $1) i
         LIMIT $1
-        """;
+        """ + PruneTail;
 
     public string Name => "sweeper";
 
@@ -77,27 +102,13 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
         foreach (var sql in Debris)
             most = Math.Max(most, await ExecuteAsync(connection, sql, cancellationToken, retention.BatchSize));
         if (retention.MaxAge is { } age)
-            most = Math.Max(most, await PruneAsync(connection, PruneByAgeSql, retention.BatchSize, age, cancellationToken));
+            most = Math.Max(most, await ExecuteAsync(connection, PruneByAgeSql, cancellationToken, retention.BatchSize, age));
         if (retention.MaxCount is { } count)
-            most = Math.Max(most, await PruneAsync(connection, PruneByCountSql, retention.BatchSize, count, cancellationToken));
+            most = Math.Max(most, await ExecuteAsync(connection, PruneByCountSql, cancellationToken, retention.BatchSize, count));
         await transaction.CommitAsync(cancellationToken);
         // A full batch: there is more. The pause is for the others.
         return most >= retention.BatchSize ? most : 0;
     }
-
-    /// <summary>Deletes the instances that a query gives, with all that hangs on them; those that run stay.</summary>
-    public static string DeleteSql(string select) => $"""
-        WITH old AS MATERIALIZED ({select}),
-        h AS (DELETE FROM wf.history WHERE instance_id IN (SELECT id FROM old)),
-        b AS (DELETE FROM wf.bookmarks WHERE instance_id IN (SELECT id FROM old)),
-        t AS (DELETE FROM wf.tasks WHERE instance_id IN (SELECT id FROM old)),
-        m AS (DELETE FROM wf.messages WHERE instance_id IN (SELECT id FROM old)),
-        a AS (DELETE FROM wf.activations WHERE instance_id IN (SELECT id FROM old))
-        DELETE FROM wf.instances WHERE id IN (SELECT id FROM old) AND status = 'Finished'
-        """;
-
-    private static Task<int> PruneAsync(NpgsqlConnection connection, string select, int batch, object limit, CancellationToken cancellationToken) =>
-        ExecuteAsync(connection, DeleteSql(select), cancellationToken, batch, limit);
 
     private static async Task<int> ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken, params object[] values)
     {

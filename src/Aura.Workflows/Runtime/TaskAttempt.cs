@@ -127,6 +127,7 @@ internal sealed partial class TaskAttempts(
             IsDefault = outcomes.IsDefault,
             Outputs = WorkflowExecutionContext.Json(context.StoredOutputs ?? new Dictionary<string, object?>()),
             JournalData = WorkflowExecutionContext.Json(context.StoredJournalData ?? new Dictionary<string, object?>()),
+            Compensations = [.. workflow.Compensations.Select(StateCodec.Stored)],
             Attempt = task.Attempt,
         };
     }

@@ -20,13 +20,14 @@ internal sealed partial class TaskLoop(
     TaskQueue queue, NpgsqlDataSource dataSource, TaskAttempts attempts, HostIdentity host, TimeProvider time, IOptions<WorkflowsOptions> options,
     ILogger<TaskLoop> logger) : ILoop
 {
-    /// <summary>Tasks without a concurrency key, and those that <c>wf.claim_keyed_tasks</c> has let through.</summary>
+    /// <summary>Tasks that <c>wf.claim_keyed_tasks</c> has let through; those without a concurrency key take the room that is left.</summary>
     internal const string ClaimSql = """
-        WITH next AS MATERIALIZED (
+        WITH keyed AS MATERIALIZED (SELECT * FROM wf.claim_keyed_tasks($1, $2, $3, $4, $5)),
+        next AS MATERIALIZED (
             SELECT t.id FROM wf.tasks t
             WHERE t.queue >= $2 AND t.queue <= $3 AND t.available_at <= now() AND (t.lease_until IS NULL OR t.lease_until < now())
               AND t.concurrency_key IS NULL
-            ORDER BY t.priority DESC, t.available_at, t.id LIMIT $4 FOR UPDATE SKIP LOCKED
+            ORDER BY t.priority DESC, t.available_at, t.id LIMIT $4 - (SELECT count(*) FROM keyed) FOR UPDATE SKIP LOCKED
         ), claimed AS (
             UPDATE wf.tasks t SET owner = $1, fence = t.fence + 1, attempt = t.attempt + 1, lease_until = now() + $5, started_at = now()
             FROM next WHERE t.id = next.id
@@ -34,7 +35,7 @@ internal sealed partial class TaskLoop(
         )
         SELECT t.id, t.instance_id, i.definition_version_id, i.correlation_id, t.activity_instance_id, t.node_id, t.activity_type, t.input, t.attempt,
                t.max_attempts, t.timeout_seconds, t.fence, t.last_error
-        FROM (SELECT * FROM claimed UNION ALL SELECT * FROM wf.claim_keyed_tasks($1, $2, $3, $4, $5)) t
+        FROM (SELECT * FROM keyed UNION ALL SELECT * FROM claimed) t
         JOIN wf.instances i ON i.id = t.instance_id
         """;
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Aura.Workflows.Runtime;
@@ -64,7 +65,8 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
             return instance.Id;
         loop?.Run(new(
             instance.Id, instance.DefinitionId, instance.DefinitionVersionId, instance.CorrelationId, null, null, instance.ActivationKey, host.Id, 1, 0,
-            JsonSerializer.SerializeToUtf8Bytes(instance.State, WorkflowJson.Options)) { Messages = [new(0, MessageKind.Start, null, null)] });
+            JsonSerializer.SerializeToUtf8Bytes(instance.State, WorkflowJson.Options))
+        { Messages = [new(0, MessageKind.Start, null, null)] });
         return instance.Id;
     }
 
@@ -84,7 +86,8 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     /// <param name="payload">Must serialise to the same JSON as the bookmark's stimulus: same members in the same order.</param>
     public NpgsqlBatchCommand PrepareStimulus(
         string name, object payload, IReadOnlyDictionary<string, object?>? input = null, string? correlationId = null) => Sql.Batch(
-        "SELECT wf.send_stimulus($1, $2, $3, $4)", StimulusHash.Of(name, payload), correlationId, JsonValue.Of(input), TimeSpan.FromMinutes(10));
+        "SELECT wf.send_stimulus($1, $2, $3, $4)", StimulusHash.Of(name, payload), correlationId, JsonValue.Of(input),
+        services.GetRequiredService<IOptions<WorkflowsOptions>>().Value.StimulusRetention);
 
     /// <summary>As <see cref="PrepareStimulus"/>, sent now and together with what others send.</summary>
     public async Task SendStimulusAsync(
@@ -117,11 +120,14 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     public NpgsqlBatchCommand PrepareResume(string instanceId, string bookmarkId, IReadOnlyDictionary<string, object?>? input = null) =>
         CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Resume, bookmarkId, input));
 
-    /// <summary>Cancels an instance and, with it, its children.</summary>
+    /// <summary>Cancels a running instance and, with it, its children. One that has ended stays as it is, also when it is retried later.</summary>
     public NpgsqlBatchCommand PrepareCancel(string instanceId) =>
-        CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Cancel, null, null));
+        Sql.Batch("INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Cancel' FROM wf.instances WHERE id = $1 AND status = 'Running'", instanceId);
 
-    /// <summary>Runs the faulted activities of an instance again, of all or of the given ids; the instance comes back when it had ended for them.</summary>
+    /// <summary>
+    /// Runs the faulted activities of an instance again, of all or of the given ids; the instance comes back when it had ended for them.
+    /// Refused with a unique violation that says so when its activation strategy keeps it out, as another instance runs in its place.
+    /// </summary>
     public NpgsqlBatchCommand PrepareRetry(string instanceId, IReadOnlyCollection<string>? activityIds = null) =>
         PrepareChange(instanceId, MessageKind.Retry, activityIds);
 
@@ -151,10 +157,8 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
 
     // An instance that ended as faulted runs again for this message; what it kept waits no longer.
     private static NpgsqlBatchCommand PrepareChange(string instanceId, MessageKind kind, object? payload) => Sql.Batch("""
-        WITH revived AS (
-            UPDATE wf.instances SET status = 'Running', sub_status = 'Suspended', finished_at = NULL WHERE id = $1 AND sub_status = 'Faulted'
-        )
-        INSERT INTO wf.messages (instance_id, kind, payload) VALUES ($1, $2, $3)
+        WITH revived AS MATERIALIZED (SELECT wf.revive($1))
+        INSERT INTO wf.messages (instance_id, kind, payload) SELECT $1, $2, $3 FROM revived
         """, instanceId, kind.ToString(), JsonValue.Of(payload));
 
     private async Task<NewInstance> NewAsync(

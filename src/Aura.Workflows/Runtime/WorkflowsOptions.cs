@@ -48,6 +48,12 @@ public sealed class WorkflowsOptions
     /// <summary>Definition versions whose graphs are kept in memory; the least recently used ones go first.</summary>
     public int MaxCachedGraphs { get; set; } = 2_000;
 
+    /// <summary>
+    /// Whether definitions may hold C# (expressions of type CSharp, RunCSharp). C# runs without a sandbox, with all the power of this
+    /// process: set it only where everyone who may publish a workflow may also change the host. The same on all hosts.
+    /// </summary>
+    public bool AllowCSharp { get; set; }
+
     /// <summary>Statements that go out in the commit that ends an instance (finished, cancelled or faulted).</summary>
     public Func<FinishedWorkflow, IEnumerable<NpgsqlBatchCommand>>? OnFinished { get; set; }
 

@@ -1,5 +1,7 @@
 using Aura.Workflows.Definitions;
+using Aura.Workflows.Expressions.CSharp;
 using Aura.Workflows.Http;
+using Aura.Workflows.Expressions.JavaScript;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -19,7 +21,7 @@ public static class WorkflowsServices
             services.Configure(configure);
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<ActivityRegistry>();
-        services.TryAddSingleton<ExpressionTypes>();
+        services.AddCSharp();
         services.TryAddSingleton<DefinitionStore>();
         services.TryAddSingleton<WorkflowClient>();
         services.TryAddSingleton<InstanceStore>();
@@ -28,6 +30,7 @@ public static class WorkflowsServices
         services.TryAddSingleton<FaultPoints>();
         services.TryAddSingleton<Pulse>();
         services.AddHttpActivities();
+        services.AddJavaScript();
         services.TryAddScoped<UnitOfWork>();
         services.TryAddScoped<CurrentTask>();
         services.TryAddScoped(s => s.GetRequiredService<CurrentTask>().Value

@@ -120,6 +120,6 @@ internal sealed partial class ScheduleLoop(NpgsqlDataSource dataSource, Pulse pu
         }
     }
 
-    [LoggerMessage(1140, LogLevel.Error, "The schedule of activity {Activity} of workflow {Definition} cannot be read; it is switched off.")]
+    [LoggerMessage(1145, LogLevel.Error, "The schedule of activity {Activity} of workflow {Definition} cannot be read; it is switched off.")]
     private static partial void LogUnreadable(ILogger logger, Exception exception, string activity, string definition);
 }

@@ -16,6 +16,7 @@ public sealed class AuraOptionsTests
         options.Roles.ShouldBe(RoleTable.All);
         options.SandboxBase.ShouldBe(Path.Combine(options.Root, "sandboxes"));
         options.ListenAddress.ShouldBe(System.Net.IPAddress.Loopback);
+        options.AllowCSharp.ShouldBeFalse();
     }
 
     [Fact]
@@ -32,12 +33,13 @@ public sealed class AuraOptionsTests
             ["AURA_DATABASE"] = "Host=x;Nonsense=1",
             ["AURA_VALIDATION_SECONDS"] = "-1",
             ["AURA_LISTEN"] = "everywhere",
+            ["AURA_ALLOW_CSHARP"] = "perhaps",
             ["GEMINI_API_KEY_FILE"] = "/nowhere/at/all",
         })).Problems;
 
         problems.Select(p => p.Split(' ')[0]).Order(StringComparer.Ordinal).ShouldBe(
         [
-            "AURA_BACKEND", "AURA_DATABASE", "AURA_LISTEN", "AURA_ROLES", "AURA_VALIDATION_SECONDS", "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE",
+            "AURA_ALLOW_CSHARP", "AURA_BACKEND", "AURA_DATABASE", "AURA_LISTEN", "AURA_ROLES", "AURA_VALIDATION_SECONDS", "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE",
             "MANAGER_PORT", "MCP_PORT", "OPENAI_BASE_URL",
         ]);
         problems.ShouldContain(p => p.Contains("worker", StringComparison.Ordinal) && p.Contains("cook", StringComparison.Ordinal));

@@ -27,18 +27,18 @@ public sealed class CodeWorkflowTests(TestDatabase database) : IClassFixture<Tes
     [Fact]
     public async Task AddWorkflow_EditedInTheDatabase_KeepsTheEdit()
     {
-        await using (await EngineHost.StartAsync(database.ConnectionString, services: s => s.AddWorkflow<Charted>()))
+        await using (await EngineHost.StartAsync(database.ConnectionString, services: s => s.AddWorkflow<Redrawn>()))
         {
         }
 
         await using var engine = await EngineHost.StartAsync(database.ConnectionString);
-        var published = (await engine.Definitions.FindAsync(nameof(Charted), VersionOptions.Published))!;
+        var published = (await engine.Definitions.FindAsync(nameof(Redrawn), VersionOptions.Published))!;
         await engine.Definitions.SaveDraftAsync(VersioningDocument(published));
-        await engine.Definitions.PublishAsync(nameof(Charted));
+        await engine.Definitions.PublishAsync(nameof(Redrawn));
 
-        await using var again = await EngineHost.StartAsync(database.ConnectionString, services: s => s.AddWorkflow<Charted>());
+        await using var again = await EngineHost.StartAsync(database.ConnectionString, services: s => s.AddWorkflow<Redrawn>());
 
-        (await again.Definitions.FindAsync(nameof(Charted), VersionOptions.Published))!.Version.ShouldBe(2);
+        (await again.Definitions.FindAsync(nameof(Redrawn), VersionOptions.Published))!.Version.ShouldBe(2);
     }
 
     [Fact]
@@ -122,7 +122,10 @@ public sealed class CodeWorkflowTests(TestDatabase database) : IClassFixture<Tes
         }
     }
 
-    private sealed class Charted : WorkflowBase
+    /// <summary>For the test that edits it.</summary>
+    private sealed class Redrawn : Charted;
+
+    private class Charted : WorkflowBase
     {
         protected override ValueTask BuildAsync(IWorkflowBuilder builder, CancellationToken cancellationToken = default)
         {

@@ -126,7 +126,7 @@ public sealed class DescriptorTests
         var names = EngineDescriptors.VariableTypes.Select(t => t.TypeName).ToList();
 
         names.ShouldBeUnique();
-        names.ShouldAllBe(n => Expressions.TypeAliases.AliasOf(Expressions.TypeAliases.TypeOf(n)) == n);
+        names.ShouldAllBe(n => Aura.Workflows.Expressions.TypeAliases.AliasOf(Aura.Workflows.Expressions.TypeAliases.TypeOf(n)) == n);
         StorageDrivers.Descriptors.Select(d => d.TypeName).ShouldBeUnique();
         new ExpressionTypes([ExpressionDescriptor.Script("Cobol", "cobol")]).Descriptors.Select(d => d.Type)
             .ShouldBe(["Literal", "Object", "Variable", "Input", "Cobol"]);

@@ -77,7 +77,7 @@ public sealed class Idle : Activity;
 
 /// <summary>Waits for a stimulus of its name; what it waits for is written down with more than it is matched by.</summary>
 [Activity("Test")]
-public sealed class Order : Activity
+public sealed class PlacedOrder : Activity
 {
     public Input<string>? Customer { get; set; }
 
@@ -85,7 +85,7 @@ public sealed class Order : Activity
 
     protected override void Execute(ActivityExecutionContext context) => context.CreateBookmark(new CreateBookmarkArgs
     {
-        BookmarkName = "Test.Order",
+        BookmarkName = "Test.PlacedOrder",
         Stimulus = new { Customer = context.Get(Customer) },
         Payload = new { Customer = context.Get(Customer), City = context.Get(City) },
     });
@@ -214,4 +214,30 @@ public sealed class Unsendable : CodeActivity
 {
     protected override void Execute(ActivityExecutionContext context) =>
         context.GetRequiredService<UnitOfWork>().Add(new NpgsqlBatchCommand("SELECT $1") { Parameters = { new() { Value = new Version(1, 2) } } });
+}
+
+/// <summary>Runs its activities side by side; its completion callback fails as often as asked.</summary>
+[Activity("Test")]
+public sealed class Fan : Activity
+{
+    public Input<int>? Failures { get; set; }
+
+    public ICollection<IActivity> Activities { get; set; } = new List<IActivity>();
+
+    protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
+    {
+        foreach (var activity in Activities)
+            await context.ScheduleActivityAsync(activity, OnChildCompletedAsync);
+    }
+
+    private ValueTask OnChildCompletedAsync(ActivityCompletedContext completed)
+    {
+        var context = completed.TargetContext;
+        var probe = context.GetRequiredService<Probe>();
+        probe.Seen.Enqueue(completed.ChildContext.Activity.Id);
+        if (Interlocked.Increment(ref probe.Failures) <= context.Get(Failures))
+            throw new InvalidOperationException("the callback failed");
+        context.SetProperty("Done", context.GetProperty<int>("Done") + 1);
+        return context.GetProperty<int>("Done") == Activities.Count ? context.CompleteActivityAsync() : default;
+    }
 }

@@ -1,0 +1,238 @@
+using Aura.Testing;
+using Aura.Workflows.Runtime;
+using Npgsql;
+using static Aura.Workflows.Tests.Json;
+using static Aura.Workflows.Tests.Runtime.EngineHostQueries;
+
+namespace Aura.Workflows.Tests.Runtime;
+
+public sealed class GroupCommitTests(TestDatabase database) : IClassFixture<TestDatabase>, IAsyncLifetime
+{
+    private const int Size = 40;
+    private readonly string _label = Guid.NewGuid().ToString("N");
+
+    public async ValueTask InitializeAsync()
+    {
+        await ExecuteAsync("CREATE TABLE IF NOT EXISTS effects (label text NOT NULL CHECK (label <> 'forbidden'))");
+        await ExecuteAsync($"""
+            INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, owner, fence, state)
+            SELECT '{_label}' || n, 'd', 'd', 1, 'Running', 'Pending', 'me', 3, '{"{}"}' FROM generate_series(0, {Size - 1}) n
+            """);
+    }
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    [Fact]
+    public async Task Group_UnitsThatTheDatabaseRefuses_HarmNoOther()
+    {
+        var outcomes = await CommitAsync(i => Unit(i, i is 7 or 8 or 30 ? Effect("forbidden") : Effect(_label)));
+
+        for (var i = 0; i < Size; i++)
+        {
+            if (i is 7 or 8 or 30)
+                outcomes[i].ShouldBeOfType<CommitOutcome.Refused>().Reason.Message.ShouldContain("check constraint");
+            else
+                outcomes[i].ShouldBeOfType<CommitOutcome.Committed>();
+        }
+
+        (await EffectsAsync()).ShouldBe(Size - 3);
+        (await SuspendedAsync()).ShouldBe(Size - 3);
+    }
+
+    [Fact]
+    public async Task Group_UnitWithAValueThatCannotBeSent_IsRefusedAndHarmsNoOther()
+    {
+        var outcomes = await CommitAsync(i => Unit(i, i == 5
+            ? new NpgsqlBatchCommand("SELECT $1") { Parameters = { new() { Value = new Version(1, 2) } } }
+            : Effect(_label)));
+
+        outcomes[5].ShouldBeOfType<CommitOutcome.Refused>();
+        outcomes.OfType<CommitOutcome.Committed>().Count().ShouldBe(Size - 1);
+        (await EffectsAsync()).ShouldBe(Size - 1);
+    }
+
+    [Fact]
+    public async Task Group_LeaseLost_DropsOnlyThatUnitAndAllOfIt()
+    {
+        await ExecuteAsync($"UPDATE wf.instances SET fence = 4 WHERE id = '{_label}3'; UPDATE wf.instances SET owner = 'other' WHERE id = '{_label}4'");
+
+        var outcomes = await CommitAsync(i => Unit(i, Effect(_label)));
+
+        outcomes[3].ShouldBeOfType<CommitOutcome.LeaseLost>();
+        outcomes[4].ShouldBeOfType<CommitOutcome.LeaseLost>();
+        outcomes.OfType<CommitOutcome.Committed>().Count().ShouldBe(Size - 2);
+        (await EffectsAsync()).ShouldBe(Size - 2);
+        (await ScalarAsync($"SELECT count(*) FROM wf.messages WHERE instance_id LIKE '{_label}%'")).ShouldBe(Size - 2);
+    }
+
+    [Fact]
+    public async Task Group_AnswerOfATaskThatIsGone_IsLostAlone()
+    {
+        var outcomes = await CommitAsync(i => i == 2
+            ? new CommitUnit { Task = new(-1, 1, "Test.Work"), Messages = [new(_label + "2", MessageKind.Task, "x", null)], Effects = [Effect(_label)] }
+            : Unit(i, Effect(_label)));
+
+        outcomes[2].ShouldBeOfType<CommitOutcome.LeaseLost>();
+        (await EffectsAsync()).ShouldBe(Size - 1);
+    }
+
+    [Fact]
+    public async Task Burst_ValueThatCannotBeSent_SetsTheInstanceAside()
+    {
+        await using var engine = await EngineHost.StartAsync(database.ConnectionString, queue: null);
+        var id = await engine.StartWorkflowAsync(await engine.DefineAsync(Act("Test.Unsendable", "u")));
+
+        (await engine.FaultedAsync(id)).Incidents.ShouldHaveSingleItem().Message.ShouldContain("Version");
+    }
+
+    [Fact]
+    public async Task Connections_CutInTheMiddleOfGroups_LoseAndDoubleNothing()
+    {
+        string definition;
+        await using (var engine = await EngineHost.StartAsync(database.ConnectionString, queue: null))
+        {
+            var effect = $$"""{"type":"Test.Effect","statement":"INSERT INTO effects (label) VALUES ('{{_label}}')"}""";
+            definition = await engine.DefineAsync(Sequence(effect, Line("a"), effect), Options("commitStrategyName", "ActivityExecuted"));
+            var starts = Enumerable.Range(0, 300).Select(_ => StartAsync(engine, definition)).ToList();
+            await using var knife = NpgsqlDataSource.Create(database.ConnectionString + ";Pooling=false");
+            for (var cut = 0; cut < 12; cut++)
+            {
+                await using var command = knife.CreateCommand(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+                await command.ExecuteNonQueryAsync();
+                await Task.Delay(30);
+            }
+
+            await Task.WhenAll(starts);
+            await WaitForAsync(async () => await CalmAsync(() => ScalarAsync($"SELECT count(*) FROM wf.instances WHERE definition_id = '{definition}' AND status = 'Running'")) == 0);
+        }
+
+        var instances = await ScalarAsync($"SELECT count(*) FROM wf.instances WHERE definition_id = '{definition}' AND sub_status = 'Finished'");
+        instances.ShouldBe(await ScalarAsync($"SELECT count(*) FROM wf.instances WHERE definition_id = '{definition}'"));
+        instances.ShouldBeGreaterThan(0);
+        (await EffectsAsync()).ShouldBe(2 * instances);
+    }
+
+    private static async Task StartAsync(EngineHost engine, string definition)
+    {
+        try
+        {
+            await engine.Client.StartAsync(definition);
+        }
+        catch (Exception e) when (e is NpgsqlException or InvalidOperationException or IOException)
+        {
+            // Nobody knows whether it was started: what is in the database decides.
+        }
+    }
+
+    private static async Task<long> CalmAsync(Func<Task<long>> ask)
+    {
+        try
+        {
+            return await ask();
+        }
+        catch (NpgsqlException)
+        {
+            return -1;
+        }
+    }
+
+    private static NpgsqlBatchCommand Effect(string label) =>
+        new("INSERT INTO effects (label) VALUES ($1)") { Parameters = { new() { Value = label } } };
+
+    private CommitUnit Unit(int i, NpgsqlBatchCommand effect) => new()
+    {
+        Instance = new(_label + i, "me", 3, WorkflowStatus.Running, WorkflowSubStatus.Suspended, null, null, 0, "{}"u8.ToArray(), false),
+        Messages = [new(_label + i, MessageKind.Start, null, null, TimeSpan.FromDays(1))],
+        Effects = [effect],
+    };
+
+    /// <summary>All units stand in the queue before the only writer looks: they are one group.</summary>
+    private async Task<CommitOutcome[]> CommitAsync(Func<int, CommitUnit> unit)
+    {
+        var options = Microsoft.Extensions.Options.Options.Create(new WorkflowsOptions { CommitWriters = 1 });
+        using var committer = new GroupCommitter(database.DataSource, new FaultPoints(options), new Pulse(), options);
+        var outcomes = Enumerable.Range(0, Size).Select(i => committer.CommitAsync(unit(i), CancellationToken.None)).ToList();
+        await committer.StartAsync(CancellationToken.None);
+        var answers = await Task.WhenAll(outcomes);
+        await committer.StopAsync(CancellationToken.None);
+        return answers;
+    }
+
+    private Task<long> EffectsAsync() => ScalarAsync($"SELECT count(*) FROM effects WHERE label = '{_label}'");
+
+    private Task<long> SuspendedAsync() => ScalarAsync($"SELECT count(*) FROM wf.instances WHERE id LIKE '{_label}%' AND sub_status = 'Suspended' AND owner IS NULL");
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var command = database.DataSource.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private async Task<long> ScalarAsync(string sql)
+    {
+        await using var command = database.DataSource.CreateCommand(sql);
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+}
+
+/// <summary>On a database of its own: its tables must be empty when the statements are prepared.</summary>
+public sealed class PlannerGuardTests(TestDatabase database) : IClassFixture<TestDatabase>
+{
+    [Fact]
+    public async Task Plans_MadeOnEmptyTables_StillUseTheKeysWhenTheyAreFull()
+    {
+        (string Name, string Sql, string Values, string Index)[] statements =
+        [
+            ("u", CommitSql.UpdateInstances, "'{a}', '{1}', '{Running}', '{Suspended}', '{n}', '{c}', '{0}', '{null}', '{f}', '{o}'", "instances_pkey"),
+            ("m", CommitSql.DeleteMessages, "'{1,2}'", "messages_pkey"),
+            ("d", CommitSql.DeleteBookmarks, "'{a,b}'", "bookmarks_pkey"),
+            ("t", CommitSql.AnswerTasks, "'{1}', '{1}'", "tasks_pkey"),
+            ("b", CommitSql.InsertBookmarks, "'{a}', '{a}', '{a}', '{a}', '{null}', '{a}', '{a}', '{a}', '{a}', '{2026-01-01}'", "stimuli_by_hash"),
+            ("r", CommitSql.ReleaseActivations, "'{a,b}'", "activations_by_instance"),
+            ("x", CommitSql.DropMessages, "'{a,b}'", "messages_by_instance"),
+        ];
+        await using (var writer = new GroupWriter(database.DataSource, new FaultPoints(Microsoft.Extensions.Options.Options.Create(new WorkflowsOptions())), new()))
+            (await writer.CommitAsync([new() { Stimuli = [new("nobody", null, null)] }])).ShouldHaveSingleItem().ShouldBeOfType<CommitOutcome.Committed>();
+
+        await using var connection = await database.DataSource.OpenConnectionAsync();
+        await ExecuteAsync(connection, GroupWriter.PlannerSettings);
+        foreach (var (name, sql, values, _) in statements)
+        {
+            await ExecuteAsync(connection, $"PREPARE {name} AS {sql}");
+            // The plan is made now, and kept.
+            await ExecuteAsync(connection, $"EXPLAIN EXECUTE {name}({values})");
+        }
+
+        await ExecuteAsync(connection, """
+            INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, state)
+            SELECT 'i' || n, 'd', 'd', 1, 'Running', 'Suspended', '{}' FROM generate_series(1, 50000) n;
+            INSERT INTO wf.messages (instance_id, kind, due_at) SELECT 'i' || n, 'Start', now() + interval '1 day' FROM generate_series(1, 50000) n;
+            INSERT INTO wf.stimuli (hash, expires_at) SELECT 'h' || n, now() + interval '1 day' FROM generate_series(1, 50000) n
+            """);
+
+        foreach (var (name, _, values, index) in statements)
+        {
+            var plan = await ExplainAsync(connection, $"EXPLAIN EXECUTE {name}({values})");
+            plan.ShouldContain(index);
+            plan.ShouldNotContain("Seq Scan");
+            plan.ShouldNotContain("Hash Join");
+        }
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task<string> ExplainAsync(NpgsqlConnection connection, string sql)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync();
+        var lines = new List<string>();
+        while (await reader.ReadAsync())
+            lines.Add(reader.GetString(0));
+        return string.Join('\n', lines);
+    }
+}
