@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text.Json;
 using Aura.Bench;
 using Aura.Bench.Chaos;
 
@@ -9,28 +7,12 @@ switch (args.FirstOrDefault())
         return await ChaosCommand.RunAsync(args[1..]);
     case "host":
         return await ChaosHost.RunAsync(args[1..]);
+    case "ready":
+        await ScaleWorkloads.SayReadyAsync(args[1]);
+        return 0;
+    case "engine-host":
+        await ScaleWorkloads.RunHostAsync(args[1]);
+        return 0;
 }
 
-var json = args.Contains("--json");
-var only = args.SkipWhile(a => a != "--only").Skip(1).FirstOrDefault();
-var seconds = args.SkipWhile(a => a != "--seconds").Skip(1).FirstOrDefault() is { } given ? double.Parse(given, CultureInfo.InvariantCulture) : 10;
-var state = Environment.GetEnvironmentVariable("AURA_STATE") ?? Path.Combine(Directory.GetCurrentDirectory(), ".aura");
-await using var server = await BenchServer.StartAsync(state);
-var workloads = new Workloads(server, TimeSpan.FromSeconds(seconds));
-(string Name, Func<Task<IReadOnlyList<Measurement>>> Run)[] all =
-[
-    ("burst", async () => [await workloads.BurstAsync()]),
-    ("steps", workloads.DurableStepsAsync),
-    ("persisted", async () => [await workloads.BurstPersistedAsync()]),
-];
-foreach (var (name, run) in all.Where(w => only is null || w.Name == only))
-{
-    foreach (var m in await run())
-    {
-        Console.WriteLine(json
-            ? JsonSerializer.Serialize(new { workload = m.Workload, rate = Math.Round(m.Rate, 2), limit = Math.Round(m.Limit, 2), ratio = Math.Round(m.Ratio, 3), unit = m.Unit })
-            : string.Create(CultureInfo.InvariantCulture, $"{m.Workload,-66} {m.Rate,12:N1} {m.Limit,12:N1} {m.Ratio,8:0.00}  {m.Unit}  ({m.Note})"));
-    }
-}
-
-return 0;
+return await EngineCommand.RunAsync(args.SkipWhile(a => a == "engine").ToArray());

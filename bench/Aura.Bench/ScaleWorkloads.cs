@@ -111,14 +111,63 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         await using (var first = await BenchHost.StartAsync(database))
             await first.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
         var watch = Stopwatch.StartNew();
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true };
-        foreach (var argument in new[] { typeof(ScaleWorkloads).Assembly.Location, "ready", database })
-            start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)!;
+        using var process = StartChild("ready", database);
         await process.StandardOutput.ReadLineAsync();
         var elapsed = watch.Elapsed.TotalSeconds;
         await process.WaitForExitAsync();
         return new("host start to ready, warm database", elapsed, 1.5, elapsed / 1.5, "s", "process start until every loop of the engine has run; at most 1.5; lower is better");
+    }
+
+    /// <summary>The same stored workflows on one, two and four host processes over one database, started from the outside.</summary>
+    public async Task<IReadOnlyList<Measurement>> HostsAsync()
+    {
+        var measurements = new List<Measurement>();
+        foreach (var count in new[] { 1, 2, 4 })
+        {
+            var database = await server.CreateDatabaseAsync("bench_hosts");
+            await using var starter = await BenchHost.StartAsync(database, bursts: false, queue: "nothing");
+            await starter.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
+            // Written before anybody runs them, so that starting them takes nothing from those that run.
+            var total = (int)(time.TotalSeconds * 3000);
+            await starter.ExecuteAsync($$"""
+                WITH started AS (
+                    INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, state)
+                    SELECT lpad(to_hex(g), 24, '0'), 'burst', (SELECT version_id FROM wf.definitions WHERE definition_id = 'burst'), 1, 'Running', 'Pending',
+                           '{"status":"Running","subStatus":"Pending"}' FROM generate_series(1, {{total}}) g RETURNING id)
+                INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Start' FROM started;
+                ANALYZE wf.instances; ANALYZE wf.messages
+                """);
+            var children = Enumerable.Range(0, count).Select(_ => StartChild("engine-host", database)).ToList();
+            var watch = new Stopwatch();
+            while (await starter.ScalarAsync<long>("SELECT count(*) FROM wf.messages") is var left and > 0)
+            {
+                // The clock starts with the first one done: processes need their time to begin.
+                if (left < total)
+                    watch.Start();
+                await Task.Delay(50);
+            }
+
+            var rate = total / watch.Elapsed.TotalSeconds;
+            foreach (var child in children)
+            {
+                child.Kill();
+                await child.WaitForExitAsync();
+                child.Dispose();
+            }
+
+            measurements.Add(new(
+                $"burst-only workflows claimed from the database by {count} host{(count > 1 ? "s" : "")}", rate, measurements.Count > 0 ? measurements[0].Rate : rate,
+                rate / (measurements.Count > 0 ? measurements[0].Rate : rate), "workflows/s", "one host; all processes and PostgreSQL share this machine's cores"));
+        }
+
+        return measurements;
+    }
+
+    /// <summary>The child side of <see cref="HostsAsync"/>: runs until it is killed.</summary>
+    public static async Task RunHostAsync(string database)
+    {
+        await using var host = await BenchHost.StartAsync(database);
+        await Task.Delay(Timeout.Infinite);
     }
 
     /// <summary>The child side of <see cref="ReadyAsync"/>.</summary>
@@ -130,6 +179,14 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
             await Task.Delay(5);
         await host.Client.StartAsync("burst");
         Console.WriteLine("ready");
+    }
+
+    private static Process StartChild(string verb, string database)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { UseShellExecute = false, RedirectStandardOutput = true };
+        foreach (var argument in new[] { typeof(ScaleWorkloads).Assembly.Location, verb, database })
+            start.ArgumentList.Add(argument);
+        return Process.Start(start)!;
     }
 
     private async Task<double> SuspendAndResumeAsync(BenchHost host, TimeSpan limit)

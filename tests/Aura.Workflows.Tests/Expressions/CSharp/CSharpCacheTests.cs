@@ -85,7 +85,8 @@ public sealed class CSharpCacheTests
     [Fact]
     public void Roslyn_IsTouchedByTheCompilerOnly()
     {
-        const BindingFlags all = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        const BindingFlags all =
+            BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
         var touching = typeof(CSharpCompiler).Assembly.GetTypes()
             .Where(t => t.GetFields(all).Select(f => f.FieldType)
                 .Concat(t.GetMethods(all).SelectMany(m => m.GetParameters().Select(p => p.ParameterType).Append(m.ReturnType)))
