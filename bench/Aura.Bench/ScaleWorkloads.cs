@@ -38,8 +38,8 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         var database = await server.CreateDatabaseAsync("bench_tasks");
         var rows = (int)(time.TotalSeconds * 15_000);
         await using var host = await BenchHost.StartAsync(database, bursts: false, queue: null);
-        await host.ExecuteAsync($"CREATE TABLE bench_queue AS SELECT g AS id, g % 3 AS kind, json_build_object('x', g) AS input, NULL::text AS owner FROM generate_series(1, {rows * 3}) g");
-        await host.ExecuteAsync("ALTER TABLE bench_queue ADD PRIMARY KEY (id); ANALYZE bench_queue");
+        await host.ExecuteAsync($"CREATE TABLE bench_queue AS SELECT g AS id, g % 3 AS kind, json_build_object('x', g) AS input, NULL::int AS owner FROM generate_series(1, {rows * 3}) g");
+        await host.ExecuteAsync("ALTER TABLE bench_queue ADD PRIMARY KEY (id); CREATE INDEX ON bench_queue (id) WHERE owner IS NULL; CREATE INDEX ON bench_queue (owner) WHERE owner IS NOT NULL; ANALYZE bench_queue");
         var limit = await server.PgbenchAsync(database, Limits.BatchedClaims, 2, time) * 64;
         await host.DefineAsync(BenchDefinitions.Single("task", "Bench.NoOpTask"));
         await host.ExecuteAsync($$"""

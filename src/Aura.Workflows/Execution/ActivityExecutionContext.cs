@@ -90,6 +90,9 @@ public sealed class ActivityExecutionContext
     /// <summary>How many work items of this context are in the queue.</summary>
     internal int QueuedWork { get; set; }
 
+    /// <summary>Its place in the history document that is being rendered.</summary>
+    internal int HistoryIndex { get; set; }
+
     /// <summary>Whether its record goes out with the next commit.</summary>
     internal bool IsTouched { get; set; }
 

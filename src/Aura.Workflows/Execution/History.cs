@@ -2,50 +2,74 @@ using System.Text.Json;
 
 namespace Aura.Workflows;
 
-/// <summary>Renders what a commit adds to an instance's history: one JSON document, the shape stands with <c>wf.history</c>.</summary>
+/// <summary>
+/// Renders what a commit adds to an instance's history: one JSON document, short because every commit writes one. Its shape, which
+/// the views <c>wf.journal</c> and <c>wf.activity_executions</c> read:
+/// <c>t</c> the base time in microseconds since 1970, to which all other times are added;
+/// <c>x</c> the runs of activities that the commit touched: <c>i</c> id, <c>p</c> parent, <c>n</c> node, <c>y</c> type, <c>m</c> name, <c>s</c> status
+/// (absent: Completed), <c>w</c> 1 when it waits, <c>a</c> inputs, <c>o</c> outputs, <c>l</c> journal data with outcomes (absent: the outcome Done),
+/// <c>r</c> exception, <c>b</c> began, <c>c</c> completed;
+/// <c>e</c> the journal's lines in order: index into <c>x</c>, event (<c>S</c> Started, <c>C</c> Completed), time, message, payload. The last one
+/// has the row's sequence number.
+/// </summary>
 internal static class History
 {
+    private static readonly IReadOnlyDictionary<string, object?> Nothing = new Dictionary<string, object?>();
+
     public static byte[] Render(WorkflowExecutionContext workflow) => StateCodec.Render(writer => Write(writer, workflow));
 
     private static void Write(Utf8JsonWriter writer, WorkflowExecutionContext workflow)
     {
+        var start = Microseconds(workflow.Outbox.Journal[0].Timestamp);
         writer.WriteStartObject();
+        writer.WriteNumber("t", start);
         writer.WriteStartArray("x");
+        var index = 0;
         foreach (var context in workflow.Outbox.Touched)
-            WriteExecution(writer, workflow, context);
+        {
+            context.HistoryIndex = index++;
+            WriteExecution(writer, workflow, context, start);
+        }
+
         writer.WriteEndArray();
         writer.WriteStartArray("e");
         foreach (var entry in workflow.Outbox.Journal)
-            WriteEntry(writer, entry);
+            WriteEntry(writer, entry, start);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    private static void WriteExecution(Utf8JsonWriter writer, WorkflowExecutionContext workflow, ActivityExecutionContext context)
+    private static void WriteExecution(Utf8JsonWriter writer, WorkflowExecutionContext workflow, ActivityExecutionContext context, long start)
     {
         writer.WriteStartObject();
-        writer.WriteString("id", context.Id);
+        writer.WriteString("i", context.Id);
         if (context.ParentActivityExecutionContext is { } parent)
-            writer.WriteString("parent", parent.Id);
-        writer.WriteString("activity", context.Activity.Id);
-        writer.WriteString("node", context.NodeId);
-        writer.WriteString("type", context.Activity.Type);
+            writer.WriteString("p", parent.Id);
+        writer.WriteString("n", context.NodeId);
+        writer.WriteString("y", context.Activity.Type);
         if (context.Activity.Name is { } name)
-            writer.WriteString("name", name);
-        writer.WriteString("status", Enum.GetName(context.Status));
-        writer.WriteBoolean("bookmarks", context.HasTask || HasBookmarks(workflow, context));
-        StateCodec.WriteMap(writer, "state", context.StoredActivityState);
-        StateCodec.WriteMap(writer, "outputs", context.StoredOutputs);
-        WritePayload(writer, "payload", context);
+            writer.WriteString("m", name);
+        if (context.Status != ActivityStatus.Completed)
+            writer.WriteString("s", Enum.GetName(context.Status));
+        if (context.HasTask || HasBookmarks(workflow, context))
+            writer.WriteNumber("w", 1);
+        StateCodec.WriteMap(writer, "a", context.StoredActivityState);
+        StateCodec.WriteMap(writer, "o", context.StoredOutputs);
+        if (HasPayload(context))
+        {
+            writer.WritePropertyName("l");
+            WritePayload(writer, context);
+        }
+
         if (context.Exception is { } exception)
         {
-            writer.WritePropertyName("exception");
+            writer.WritePropertyName("r");
             JsonSerializer.Serialize(writer, exception, WorkflowJson.Options);
         }
 
-        writer.WriteNumber("started", Microseconds(context.StartedAt));
+        writer.WriteNumber("b", Microseconds(context.StartedAt) - start);
         if (context.CompletedAt is { } completed)
-            writer.WriteNumber("completed", Microseconds(completed));
+            writer.WriteNumber("c", Microseconds(completed) - start);
         writer.WriteEndObject();
     }
 
@@ -60,35 +84,31 @@ internal static class History
         return false;
     }
 
-    private static void WriteEntry(Utf8JsonWriter writer, in JournalEntry entry)
+    private static void WriteEntry(Utf8JsonWriter writer, in JournalEntry entry, long start)
     {
-        writer.WriteStartObject();
-        writer.WriteNumber("s", entry.Sequence);
-        writer.WriteString("c", entry.Context.Id);
-        writer.WriteString("e", entry.EventName);
-        if (entry.Message is not null)
-            writer.WriteString("m", entry.Message);
+        writer.WriteStartArray();
+        writer.WriteNumberValue(entry.Context.HistoryIndex);
+        writer.WriteStringValue(entry.EventName switch { "Started" => "S", "Completed" => "C", var name => name });
+        writer.WriteNumberValue(Microseconds(entry.Timestamp) - start);
+        var hasPayload = entry.Payload is not null || (entry.EventName == "Completed" && HasPayload(entry.Context));
+        if (entry.Message is not null || hasPayload)
+            writer.WriteStringValue(entry.Message);
         if (entry.Payload is not null)
-        {
-            writer.WritePropertyName("p");
             StateCodec.WriteValue(writer, entry.Payload);
-        }
-        else if (entry.EventName == "Completed")
-        {
-            WritePayload(writer, "p", entry.Context);
-        }
-
-        writer.WriteNumber("t", Microseconds(entry.Timestamp));
-        writer.WriteEndObject();
+        else if (hasPayload)
+            WritePayload(writer, entry.Context);
+        writer.WriteEndArray();
     }
 
+    /// <summary>Whether there is more to say than that the activity completed with Done.</summary>
+    private static bool HasPayload(ActivityExecutionContext context) =>
+        context.StoredJournalData is { Count: > 0 } || (context.Outcomes is { } outcomes && outcomes is not { Names: ["Done"] });
+
     /// <summary>The journal data, with the outcomes once there are some.</summary>
-    private static void WritePayload(Utf8JsonWriter writer, string name, ActivityExecutionContext context)
+    private static void WritePayload(Utf8JsonWriter writer, ActivityExecutionContext context)
     {
-        if (context.StoredJournalData is null && context.Outcomes is null)
-            return;
-        writer.WriteStartObject(name);
-        foreach (var (key, value) in context.StoredJournalData ?? new Dictionary<string, object?>())
+        writer.WriteStartObject();
+        foreach (var (key, value) in context.StoredJournalData ?? Nothing)
         {
             writer.WritePropertyName(key);
             StateCodec.WriteValue(writer, value);

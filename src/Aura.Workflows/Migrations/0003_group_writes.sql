@@ -38,8 +38,8 @@ CREATE INDEX tasks_available ON wf.tasks (queue, priority DESC, available_at, id
 CREATE INDEX tasks_by_concurrency_key ON wf.tasks (concurrency_key) WHERE concurrency_key IS NOT NULL;
 ALTER TABLE wf.tasks SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
 
--- What a commit adds to an instance's history, in one row: x the runs of activities that it touched, as they then stood,
--- e the journal's lines. Times are microseconds since 1970. Append only.
+-- What a commit adds to an instance's history, in one row: the runs of activities that it touched, as they then stood, and the
+-- journal's lines. The document's shape stands with the engine's class History; the views below read it. Append only.
 CREATE TABLE wf.history (
     instance_id text COLLATE "C" NOT NULL,
     -- The journal's last sequence number when the row was written.
@@ -47,41 +47,51 @@ CREATE TABLE wf.history (
     entries     json NOT NULL,
     PRIMARY KEY (instance_id, sequence)
 );
-ALTER TABLE wf.history SET (autovacuum_vacuum_insert_scale_factor = 0.1);
+-- Up to 8 kB a row stays where it is: compressing it and moving it away would cost more than the rest of the insert.
+ALTER TABLE wf.history SET (toast_tuple_target = 8160, autovacuum_vacuum_insert_scale_factor = 0.1);
+ALTER TABLE wf.instances SET (toast_tuple_target = 8160);
 
 INSERT INTO wf.history (instance_id, sequence, entries)
+WITH runs AS (
+    SELECT a.*, row_number() OVER (PARTITION BY a.instance_id ORDER BY a.started_at, a.id) - 1 AS place FROM wf.activity_executions a
+)
 SELECT i.id, coalesce((SELECT max(j.sequence) FROM wf.journal j WHERE j.instance_id = i.id), 0), json_build_object(
+    't', 0,
     'x', (SELECT coalesce(json_agg(json_strip_nulls(json_build_object(
-              'id', a.id, 'parent', a.parent_id, 'activity', a.activity_id, 'node', a.node_id, 'type', a.activity_type, 'name', a.activity_name,
-              'status', a.status, 'bookmarks', a.has_bookmarks, 'state', a.activity_state, 'outputs', a.outputs, 'payload', a.payload,
-              'exception', a.exception, 'started', (extract(epoch FROM a.started_at) * 1000000)::bigint,
-              'completed', (extract(epoch FROM a.completed_at) * 1000000)::bigint)) ORDER BY a.started_at), '[]')
-          FROM wf.activity_executions a WHERE a.instance_id = i.id),
-    'e', (SELECT coalesce(json_agg(json_strip_nulls(json_build_object(
-              's', j.sequence, 'c', j.activity_instance_id, 'e', j.event_name, 'm', j.message, 'p', j.payload,
-              't', (extract(epoch FROM j.created_at) * 1000000)::bigint)) ORDER BY j.sequence), '[]')
-          FROM wf.journal j WHERE j.instance_id = i.id))
+              'i', a.id, 'p', a.parent_id, 'n', a.node_id, 'y', a.activity_type, 'm', a.activity_name, 's', nullif(a.status, 'Completed'),
+              'w', CASE WHEN a.has_bookmarks THEN 1 END, 'a', a.activity_state, 'o', a.outputs, 'l', a.payload, 'r', a.exception,
+              'b', (extract(epoch FROM a.started_at) * 1000000)::bigint, 'c', (extract(epoch FROM a.completed_at) * 1000000)::bigint))
+              ORDER BY a.place), '[]')
+          FROM runs a WHERE a.instance_id = i.id),
+    'e', (SELECT coalesce(json_agg(json_build_array(
+              a.place, CASE j.event_name WHEN 'Started' THEN 'S' WHEN 'Completed' THEN 'C' ELSE j.event_name END,
+              (extract(epoch FROM j.created_at) * 1000000)::bigint, j.message, j.payload) ORDER BY j.sequence), '[]')
+          FROM wf.journal j JOIN runs a ON a.instance_id = j.instance_id AND a.id = j.activity_instance_id WHERE j.instance_id = i.id))
 FROM wf.instances i;
 DROP TABLE wf.journal, wf.activity_executions;
 
 CREATE VIEW wf.journal AS
-SELECT h.instance_id, (e->>'s')::bigint AS sequence, h.instance_id || ':' || (e->>'s') AS id, x.id AS activity_instance_id,
-       x.parent AS parent_activity_instance_id, x.activity AS activity_id, x.node AS node_id, x.type AS activity_type, x.name AS activity_name,
-       e->>'e' AS event_name, e->>'m' AS message, e->'p' AS payload, to_timestamp((e->>'t')::double precision / 1000000) AS created_at
+SELECT h.instance_id, h.sequence - json_array_length(h.entries->'e') + j.place AS sequence,
+       h.instance_id || ':' || (h.sequence - json_array_length(h.entries->'e') + j.place) AS id, r.x->>'i' AS activity_instance_id,
+       r.x->>'p' AS parent_activity_instance_id, split_part(r.x->>'n', ':', -1) AS activity_id, r.x->>'n' AS node_id, r.x->>'y' AS activity_type,
+       r.x->>'m' AS activity_name, CASE j.e->>1 WHEN 'S' THEN 'Started' WHEN 'C' THEN 'Completed' ELSE j.e->>1 END AS event_name, j.e->>3 AS message,
+       CASE WHEN json_typeof(j.e->4) <> 'null' THEN j.e->4 WHEN j.e->>1 = 'C' THEN '{"Outcomes":["Done"]}'::json END AS payload,
+       to_timestamp(((h.entries->>'t')::bigint + (j.e->>2)::bigint)::double precision / 1000000) AS created_at
 FROM wf.history h
-CROSS JOIN LATERAL json_array_elements(h.entries->'e') AS e
-JOIN LATERAL json_to_recordset(h.entries->'x') AS x(id text, parent text, activity text, node text, type text, name text) ON x.id = e->>'c';
+CROSS JOIN LATERAL json_array_elements(h.entries->'e') WITH ORDINALITY AS j(e, place)
+CROSS JOIN LATERAL (SELECT h.entries->'x'->((j.e->>0)::int) AS x) AS r;
 
 CREATE VIEW wf.activity_executions AS
-SELECT DISTINCT ON (h.instance_id, x.id)
-       x.id, h.instance_id, x.parent AS parent_id, x.activity AS activity_id, x.node AS node_id, x.type AS activity_type, x.name AS activity_name,
-       x.status, x.bookmarks AS has_bookmarks, x.state AS activity_state, x.outputs, x.payload, x.exception,
-       to_timestamp(x.started::double precision / 1000000) AS started_at, to_timestamp(x.completed::double precision / 1000000) AS completed_at
+SELECT DISTINCT ON (h.instance_id, x.i)
+       x.i AS id, h.instance_id, x.p AS parent_id, split_part(x.n, ':', -1) AS activity_id, x.n AS node_id, x.y AS activity_type, x.m AS activity_name,
+       coalesce(x.s, 'Completed') AS status, x.w IS NOT NULL AS has_bookmarks, x.a AS activity_state, x.o AS outputs,
+       coalesce(x.l, CASE WHEN x.s IS NULL THEN '{"Outcomes":["Done"]}'::json END) AS payload, x.r AS exception,
+       to_timestamp(((h.entries->>'t')::bigint + x.b)::double precision / 1000000) AS started_at,
+       to_timestamp(((h.entries->>'t')::bigint + x.c)::double precision / 1000000) AS completed_at
 FROM wf.history h
 CROSS JOIN LATERAL json_to_recordset(h.entries->'x') AS x(
-    id text, parent text, activity text, node text, type text, name text, status text, bookmarks boolean, state json, outputs json, payload json,
-    exception json, started bigint, completed bigint)
-ORDER BY h.instance_id, x.id, h.sequence DESC;
+    i text, p text, n text, y text, m text, s text, w int, a json, o json, l json, r json, b bigint, c bigint)
+ORDER BY h.instance_id, x.i, h.sequence DESC;
 
 CREATE FUNCTION wf.new_instance_id() RETURNS text LANGUAGE sql VOLATILE AS $$
     SELECT lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || substr(replace(gen_random_uuid()::text, '-', ''), 1, 12)

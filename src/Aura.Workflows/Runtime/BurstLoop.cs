@@ -15,31 +15,36 @@ namespace Aura.Workflows.Runtime;
 /// </summary>
 internal sealed partial class BurstLoop(
     NpgsqlDataSource dataSource, DefinitionStore definitions, GroupCommitter committer, HostIdentity host, IServiceScopeFactory scopes,
-    TimeProvider time, IOptions<WorkflowsOptions> options, ILogger<BurstLoop> logger) : ILoop
+    TimeProvider time, IOptions<WorkflowsOptions> options, ILogger<BurstLoop> logger) : ILoop, IAsyncDisposable
 {
     /// <summary>
     /// Only a host whose row stands may own anything, and the row cannot be reaped before this has committed: what nobody can reap,
     /// nobody would ever free. An instance whose fence has moved between the look and the lock is left alone: another host has run it
     /// meanwhile, and the messages that this statement sees may be used up.
+    /// Written so that there is one way to run it, whatever the planner believes of the tables: messages in the order of their time, each
+    /// instance by its key, its messages by its id (the sum hides the time from the other index).
     /// </summary>
     internal const string ClaimSql = """
         WITH me AS MATERIALIZED (
             SELECT id FROM wf.hosts WHERE id = $1 FOR KEY SHARE
         ), due AS MATERIALIZED (
-            SELECT m.instance_id, i.fence FROM wf.messages m JOIN wf.instances i ON i.id = m.instance_id
-            WHERE m.due_at <= now() AND i.status = 'Running' AND i.owner IS NULL
-            ORDER BY m.due_at LIMIT $2
+            SELECT m.instance_id, i.fence
+            FROM (SELECT instance_id FROM wf.messages WHERE due_at <= now() ORDER BY due_at OFFSET 0) m
+            CROSS JOIN LATERAL (SELECT fence FROM wf.instances i WHERE i.id = m.instance_id AND i.status = 'Running' AND i.owner IS NULL OFFSET 0) i
+            LIMIT $2
         ), locked AS MATERIALIZED (
-            SELECT i.id FROM wf.instances i
-            WHERE i.id = ANY(ARRAY(SELECT DISTINCT instance_id FROM due)) AND (i.id, i.fence) IN (SELECT instance_id, fence FROM due)
-              AND i.status = 'Running' AND i.owner IS NULL AND EXISTS (SELECT FROM me)
-            FOR UPDATE OF i SKIP LOCKED
+            SELECT i.id FROM (SELECT DISTINCT instance_id, fence FROM due) d
+            CROSS JOIN LATERAL (
+                SELECT id FROM wf.instances i
+                WHERE i.id = d.instance_id AND i.fence = d.fence AND i.status = 'Running' AND i.owner IS NULL AND EXISTS (SELECT FROM me)
+                FOR UPDATE SKIP LOCKED) i
         ), claimed AS (
             UPDATE wf.instances i SET owner = $1, fence = fence + 1 FROM locked WHERE i.id = locked.id
             RETURNING i.id, i.definition_id, i.definition_version_id, i.correlation_id, i.parent_instance_id, i.parent_bookmark_id, i.activation_key,
                       i.fence, i.failed_commits, i.state
         )
-        SELECT c.*, m.id, m.kind, m.target, m.payload FROM claimed c JOIN wf.messages m ON m.instance_id = c.id AND m.due_at <= now()
+        SELECT c.*, m.id, m.kind, m.target, m.payload FROM claimed c
+        CROSS JOIN LATERAL (SELECT * FROM wf.messages m WHERE m.instance_id = c.id AND m.due_at + interval '0' <= now() OFFSET 0) m
         ORDER BY c.id, m.id
         """;
 
@@ -58,6 +63,7 @@ internal sealed partial class BurstLoop(
 
     private readonly ConcurrentDictionary<(string Id, long Fence), Task> _inFlight = new();
     private readonly CancellationTokenSource _abandon = new();
+    private readonly KeyedConnection _connection = new(dataSource, options.Value.HostLease);
     private volatile bool _stopping;
     private volatile bool _suspectsLeases;
 
@@ -101,6 +107,7 @@ internal sealed partial class BurstLoop(
         catch
         {
             SuspectLeases();
+            await _connection.DropIfBrokenAsync();
             throw;
         }
 
@@ -145,15 +152,20 @@ internal sealed partial class BurstLoop(
         await all;
     }
 
+    public ValueTask DisposeAsync()
+    {
+        _abandon.Dispose();
+        return _connection.DisposeAsync();
+    }
+
     private async Task<IReadOnlyList<ClaimedInstance>> ClaimAsync(int count, CancellationToken cancellationToken)
     {
         var instances = new List<ClaimedInstance>();
         var messages = new List<Message>();
-        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using var command = connection.CreateCommand();
-        command.CommandText = ClaimSql;
+        await using var command = new NpgsqlCommand(ClaimSql, await _connection.OpenAsync(cancellationToken));
         command.Parameters.Add(new() { Value = host.Id });
         command.Parameters.Add(new() { Value = count });
+        await command.PrepareAsync(cancellationToken);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using Aura.Workflows.Activities;
 using Aura.Workflows.Definitions;
@@ -28,6 +29,7 @@ public sealed partial class DefinitionStore(
 
     private readonly RecentCache<CachedGraph> _graphs = new(options.Value.MaxCachedGraphs);
     private readonly RecentCache<CachedPublished> _published = new(options.Value.MaxCachedGraphs);
+    private readonly ConcurrentDictionary<string, Task<WorkflowGraph>> _loading = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim _refreshing = new(1, 1);
     private long _refreshedAt;
 
@@ -37,15 +39,26 @@ public sealed partial class DefinitionStore(
         var cached = _published.Find(definitionId);
         if (cached is not null && time.GetElapsedTime(cached.Stamp) < CacheTime)
             return cached.Definition;
+        // One asks; the others take the old answer for this moment longer.
+        if (cached is not null && Interlocked.Exchange(ref cached.Asked, 1) == 1)
+            return cached.Definition;
         var stamp = time.GetTimestamp();
         // The document is read only when another version was published since.
-        var versionId = (await dataSource.QueryAsync(
-            "SELECT version_id FROM wf.definitions WHERE definition_id = $1 AND is_published", [definitionId], r => r.GetString(0), cancellationToken))
-            .FirstOrDefault();
-        var found = versionId == cached?.Definition?.Id ? cached?.Definition
-            : versionId is null ? null : await FindVersionAsync(versionId, cancellationToken);
-        _published.Set(definitionId, new(found, stamp));
-        return found;
+        try
+        {
+            var versionId = (await dataSource.QueryAsync(
+                "SELECT version_id FROM wf.definitions WHERE definition_id = $1 AND is_published", [definitionId], r => r.GetString(0), cancellationToken))
+                .FirstOrDefault();
+            var found = versionId == cached?.Definition?.Id ? cached?.Definition
+                : versionId is null ? null : await FindVersionAsync(versionId, cancellationToken);
+            _published.Set(definitionId, new(found, stamp));
+            return found;
+        }
+        finally
+        {
+            if (cached is not null)
+                Volatile.Write(ref cached.Asked, 0);
+        }
     }
 
     /// <summary>The newest version that the options select, or null.</summary>
@@ -134,13 +147,37 @@ public sealed partial class DefinitionStore(
                 return cached.Graph;
         }
 
-        var definition = await FindVersionAsync(versionId, cancellationToken)
+        // A host that starts finds many instances of one version at once: one of them reads it for all.
+        var mine = new TaskCompletionSource<WorkflowGraph>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var loading = _loading.GetOrAdd(versionId, mine.Task);
+        if (loading == mine.Task)
+        {
+            try
+            {
+                mine.SetResult(await LoadGraphAsync(versionId));
+            }
+            // Whatever keeps it from being read, all that wait for it must hear it.
+            catch (Exception e)
+            {
+                mine.SetException(e);
+            }
+
+            _loading.TryRemove(new(versionId, loading));
+        }
+
+        return await loading.WaitAsync(cancellationToken);
+    }
+
+    private async Task<WorkflowGraph> LoadGraphAsync(string versionId)
+    {
+        var cached = _graphs.Find(versionId);
+        var definition = await FindVersionAsync(versionId)
             ?? throw new InvalidDefinitionException($"There is no definition version '{versionId}'.");
         // A draft is read again each time that its text may be another.
         var text = definition.Json.GetRawText();
         if (cached?.DraftText == text && cached.Generation is null)
             return cached.Graph;
-        var read = await ReadAsync(definition, cancellationToken);
+        var read = await ReadAsync(definition, CancellationToken.None);
         _graphs.Set(versionId, new(read.Graph, definition.WasPublished ? null : text, read.HasUnknownTypes ? registry.Workflows : null));
         return read.Graph;
     }
@@ -343,5 +380,8 @@ public sealed partial class DefinitionStore(
     /// <param name="Generation">The registry's workflows when it was read; null when they do not matter.</param>
     private sealed record CachedGraph(WorkflowGraph Graph, string? DraftText, object? Generation);
 
-    private sealed record CachedPublished(WorkflowDefinition? Definition, long Stamp);
+    private sealed record CachedPublished(WorkflowDefinition? Definition, long Stamp)
+    {
+        public int Asked;
+    }
 }

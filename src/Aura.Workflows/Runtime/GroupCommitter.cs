@@ -117,16 +117,9 @@ internal sealed class GroupCommitter(NpgsqlDataSource dataSource, FaultPoints fa
 /// <summary>One connection of the committer, with its prepared statements.</summary>
 internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints faults, WorkflowsOptions options) : IAsyncDisposable
 {
-    /// <summary>
-    /// A plan made while the tables were empty would scan them for ever after. Every statement here finds its rows by a key, so
-    /// the planner is left no other way, and one generic plan is kept.
-    /// </summary>
-    public const string PlannerSettings =
-        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET jit = off";
+    private readonly KeyedConnection _connection = new(dataSource, options.HostLease);
 
-    private NpgsqlConnection? _connection;
-
-    public bool IsConnected => _connection?.FullState == System.Data.ConnectionState.Open;
+    public bool IsConnected => _connection.IsConnected;
 
     /// <exception cref="NpgsqlException">Nothing was written; or, when the connection broke during the commit itself, nobody knows.</exception>
     public async Task<CommitOutcome[]> CommitAsync(IReadOnlyList<CommitUnit> units)
@@ -147,16 +140,12 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
         return outcomes;
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        if (_connection is not null)
-            await _connection.DisposeAsync();
-    }
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     /// <summary>Executes the group; commits it only when every head has found its row.</summary>
     private async Task<FoundRows> TryAsync(IReadOnlyList<CommitUnit> units)
     {
-        var connection = await ConnectAsync();
+        var connection = await _connection.OpenAsync();
         try
         {
             await using var transaction = await connection.BeginTransactionAsync();
@@ -184,13 +173,7 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
         }
         catch
         {
-            // Whatever happened, the next group starts on a connection whose state is known.
-            if (!IsConnected)
-            {
-                await connection.DisposeAsync();
-                _connection = null;
-            }
-
+            await _connection.DropIfBrokenAsync();
             throw;
         }
     }
@@ -210,20 +193,6 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
             else if (unit.Instances.Count > 0)
                 faults.Pass("start-" + point);
         }
-    }
-
-    private async ValueTask<NpgsqlConnection> ConnectAsync()
-    {
-        if (_connection is { State: System.Data.ConnectionState.Open } open)
-            return open;
-        if (_connection is not null)
-            await _connection.DisposeAsync();
-        _connection = await dataSource.OpenConnectionAsync();
-        // A host that stands still between the statements and their commit must not keep everybody else from the rows.
-        var patience = Math.Max(1, (long)options.HostLease.TotalMilliseconds);
-        await using var settings = new NpgsqlCommand($"{PlannerSettings}; SET idle_in_transaction_session_timeout = {patience}", _connection);
-        await settings.ExecuteNonQueryAsync();
-        return _connection;
     }
 }
 

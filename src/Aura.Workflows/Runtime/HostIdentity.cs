@@ -55,6 +55,8 @@ internal sealed partial class HostLiveness(
 
     public TimeSpan Interval => TimeSpan.FromSeconds(1);
 
+    public bool HearsPulse => false;
+
     /// <summary>Frees a host's instances; their fence moves on, so that nothing the host still does to them is accepted.</summary>
     internal const string FreeInstancesSql =
         "WITH freed AS (UPDATE wf.instances SET owner = NULL, fence = fence + 1 WHERE owner = $1 AND status = 'Running'";
@@ -190,6 +192,8 @@ internal sealed class WakeListener(NpgsqlDataSource dataSource, Pulse pulse, Run
     public string Name => "wake-listener";
 
     public TimeSpan Interval => TimeSpan.FromSeconds(1);
+
+    public bool HearsPulse => false;
 
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {

@@ -11,6 +11,9 @@ public interface ILoop
     /// <summary>The pause after a run that found nothing.</summary>
     TimeSpan Interval { get; }
 
+    /// <summary>Whether a pulse ends the pause early. False for what only the clock brings.</summary>
+    bool HearsPulse => true;
+
     /// <summary>Does what there is to do now. Returns how much that was; above 0 the next run follows at once.</summary>
     Task<int> RunOnceAsync(CancellationToken cancellationToken);
 
@@ -46,7 +49,7 @@ public sealed partial class LoopRunner(ILoop loop, Pulse pulse, TimeProvider tim
         var failures = 0;
         while (!stoppingToken.IsCancellationRequested)
         {
-            var beat = pulse.Next;
+            var beat = loop.HearsPulse ? pulse.Next : Task.Delay(Timeout.InfiniteTimeSpan, time, stoppingToken);
             var pause = loop.Interval;
             try
             {

@@ -90,6 +90,8 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
 
     public TimeSpan Interval => TimeSpan.FromSeconds(5);
 
+    public bool HearsPulse => false;
+
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);

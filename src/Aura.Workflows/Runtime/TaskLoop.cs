@@ -18,14 +18,27 @@ internal sealed record ClaimedTask(
 /// <summary>Claims durable tasks of one queue, the most urgent first, and keeps a bounded number of attempts under way.</summary>
 internal sealed partial class TaskLoop(
     TaskQueue queue, NpgsqlDataSource dataSource, TaskAttempts attempts, HostIdentity host, TimeProvider time, IOptions<WorkflowsOptions> options,
-    ILogger<TaskLoop> logger) : ILoop
+    ILogger<TaskLoop> logger) : ILoop, IAsyncDisposable
 {
-    /// <summary>Tasks that <c>wf.claim_keyed_tasks</c> has let through; those without a concurrency key take the room that is left.</summary>
-    internal const string ClaimSql = """
+    /// <summary>
+    /// Tasks that <c>wf.claim_keyed_tasks</c> has let through; those without a concurrency key take the room that is left. Of one queue they
+    /// come in the order of an index.
+    /// </summary>
+    internal static readonly string ClaimOneSql = Claim("t.queue = $2 AND $3::text IS NOT NULL");
+
+    /// <summary>The same for all queues between two names.</summary>
+    internal static readonly string ClaimSql = Claim("t.queue >= $2 AND t.queue <= $3");
+
+    private readonly ConcurrentDictionary<long, Task> _inFlight = new();
+    private readonly (string From, string To) _range = RangeOf(queue.Queue);
+    private readonly CancellationTokenSource _abandon = new();
+    private readonly KeyedConnection _connection = new(dataSource, options.Value.HostLease);
+
+    private static string Claim(string inQueue) => $"""
         WITH keyed AS MATERIALIZED (SELECT * FROM wf.claim_keyed_tasks($1, $2, $3, $4, $5)),
         next AS MATERIALIZED (
             SELECT t.id FROM wf.tasks t
-            WHERE t.queue >= $2 AND t.queue <= $3 AND t.available_at <= now() AND (t.lease_until IS NULL OR t.lease_until < now())
+            WHERE {inQueue} AND t.available_at <= now() AND (t.lease_until IS NULL OR t.lease_until < now())
               AND t.concurrency_key IS NULL
             ORDER BY t.priority DESC, t.available_at, t.id LIMIT $4 - (SELECT count(*) FROM keyed) FOR UPDATE SKIP LOCKED
         ), claimed AS (
@@ -36,12 +49,8 @@ internal sealed partial class TaskLoop(
         SELECT t.id, t.instance_id, i.definition_version_id, i.correlation_id, t.activity_instance_id, t.node_id, t.activity_type, t.input, t.attempt,
                t.max_attempts, t.timeout_seconds, t.fence, t.last_error
         FROM (SELECT * FROM keyed UNION ALL SELECT * FROM claimed) t
-        JOIN wf.instances i ON i.id = t.instance_id
+        CROSS JOIN LATERAL (SELECT * FROM wf.instances i WHERE i.id = t.instance_id OFFSET 0) i
         """;
-
-    private readonly ConcurrentDictionary<long, Task> _inFlight = new();
-    private readonly (string From, string To) _range = RangeOf(queue.Queue);
-    private readonly CancellationTokenSource _abandon = new();
 
     public string Name => $"tasks:{queue.Queue}";
 
@@ -50,15 +59,15 @@ internal sealed partial class TaskLoop(
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         var room = queue.Concurrency - _inFlight.Count;
-        if (room <= 0)
+        if (room <= queue.Concurrency / 8)
         {
+            // Not at every task that ends: a claim costs the same for one task as for many.
             await Task.WhenAny(_inFlight.Values).WaitAsync(cancellationToken);
+            await Task.Delay(TimeSpan.FromMilliseconds(1), time, cancellationToken);
             return 1;
         }
 
-        var claimed = await dataSource.QueryAsync(ClaimSql, [host.Id, _range.From, _range.To, room, options.Value.TaskLease], r => new ClaimedTask(
-            r.GetInt64(0), r.GetString(1), r.GetString(2), r.Text(3), r.GetString(4), r.GetString(5), r.GetString(6), r.Json(7)!.Value,
-            r.GetInt32(8), r.GetInt32(9), TimeSpan.FromSeconds(r.GetDouble(10)), r.GetInt64(11), r.Text(12)), cancellationToken);
+        var claimed = await ClaimAsync(room, cancellationToken);
         foreach (var task in claimed)
         {
             var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -93,6 +102,38 @@ internal sealed partial class TaskLoop(
         if (await Task.WhenAny(all, Task.Delay(options.Value.DrainTimeout, time)) != all)
             LogLeftBehind(logger, _inFlight.Count, queue.Queue);
     }
+
+    public ValueTask DisposeAsync()
+    {
+        _abandon.Dispose();
+        return _connection.DisposeAsync();
+    }
+
+    private async Task<List<ClaimedTask>> ClaimAsync(int room, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = new NpgsqlCommand(
+                _range.From == _range.To ? ClaimOneSql : ClaimSql, await _connection.OpenAsync(cancellationToken));
+            foreach (var value in new object[] { host.Id, _range.From, _range.To, room, options.Value.TaskLease })
+                command.Parameters.Add(new() { Value = value });
+            await command.PrepareAsync(cancellationToken);
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            var claimed = new List<ClaimedTask>();
+            while (await reader.ReadAsync(cancellationToken))
+                claimed.Add(Read(reader));
+            return claimed;
+        }
+        catch
+        {
+            await _connection.DropIfBrokenAsync();
+            throw;
+        }
+    }
+
+    private static ClaimedTask Read(NpgsqlDataReader r) => new(
+        r.GetInt64(0), r.GetString(1), r.GetString(2), r.Text(3), r.GetString(4), r.GetString(5), r.GetString(6), r.Json(7)!.Value,
+        r.GetInt32(8), r.GetInt32(9), TimeSpan.FromSeconds(r.GetDouble(10)), r.GetInt64(11), r.Text(12));
 
     /// <summary>The names from which to which the queue reaches: itself, or all that begin with what stands before the star.</summary>
     internal static (string From, string To) RangeOf(string name) => name.EndsWith('*') ? (name[..^1], name[..^1] + "\uffff") : (name, name);

@@ -65,6 +65,8 @@ internal sealed partial class ScheduleLoop(NpgsqlDataSource dataSource, Pulse pu
 
     public TimeSpan Interval => TimeSpan.FromMilliseconds(500);
 
+    public bool HearsPulse => false;
+
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);

@@ -1,5 +1,6 @@
 using Aura.Testing;
 using Aura.Workflows.Runtime;
+using Aura.Workflows.Storage;
 using Npgsql;
 using static Aura.Workflows.Tests.Json;
 using static Aura.Workflows.Tests.Runtime.EngineHostQueries;
@@ -196,7 +197,7 @@ public sealed class PlannerGuardTests(TestDatabase database) : IClassFixture<Tes
             (await writer.CommitAsync([new() { Stimuli = [new("nobody", null, null)] }])).ShouldHaveSingleItem().ShouldBeOfType<CommitOutcome.Committed>();
 
         await using var connection = await database.DataSource.OpenConnectionAsync();
-        await ExecuteAsync(connection, GroupWriter.PlannerSettings);
+        await ExecuteAsync(connection, KeyedConnection.PlannerSettings);
         foreach (var (name, sql, values, _) in statements)
         {
             await ExecuteAsync(connection, $"PREPARE {name} AS {sql}");

@@ -48,7 +48,7 @@ public sealed class LeaseOverlapTests(TestDatabase database) : IClassFixture<Tes
             CREATE OR REPLACE FUNCTION wait_at_gate() RETURNS boolean LANGUAGE plpgsql VOLATILE AS
             $$ BEGIN PERFORM pg_advisory_xact_lock(4711); RETURN true; END $$
             """, [], Stop);
-        const string Due = "SELECT DISTINCT instance_id FROM due";
+        const string Due = "SELECT DISTINCT instance_id, fence FROM due";
         BurstLoop.ClaimSql.ShouldContain(Due);
         var slow = BurstLoop.ClaimSql.Replace(Due, Due + " WHERE wait_at_gate()", StringComparison.Ordinal);
         await using var gate = await database.DataSource.OpenConnectionAsync(Stop);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Aura.Workflows.Runtime;
+using Aura.Workflows.Storage;
 using Npgsql;
 
 namespace Aura.Workflows.Tests.Runtime;
@@ -46,7 +47,7 @@ internal sealed class ProtocolDatabase(NpgsqlConnection connection) : IAsyncDisp
         await database._other.OpenAsync();
         await using var held = new NpgsqlCommand($"SELECT pg_advisory_lock({LockClass}, {HeldNumber})", database._other);
         await held.ExecuteNonQueryAsync();
-        await using var prepare = new NpgsqlCommand($"CREATE TABLE IF NOT EXISTS proto_effects (step text NOT NULL); {GroupWriter.PlannerSettings}", connection);
+        await using var prepare = new NpgsqlCommand($"CREATE TABLE IF NOT EXISTS proto_effects (step text NOT NULL); {KeyedConnection.PlannerSettings}", connection);
         await prepare.ExecuteNonQueryAsync();
         return database;
     }

@@ -24,6 +24,7 @@ public sealed class SqlStatementTests(TestDatabase database) : IClassFixture<Tes
         ["SELECT pg_advisory_unlock("] = "§1)",
         ["DELETE FROM wf."] = "§history WHERE instance_id IN (SELECT id FROM wf.instances WHERE definition_id = $1)",
         ["SELECT count(*) FROM (SELECT 1 FROM wf.instances "] = "§LIMIT 10) c",
+        ["WITH keyed AS MATERIALIZED (SELECT * FROM wf.claim_keyed_tasks("] = "§t.queue = $2) SELECT * FROM keyed",
         ["DELETE FROM wf.instances WHERE "] = "§definition_id = $1",
         ["SELECT version_id, definition_id, name, description, version, tool_version"] = "§true ORDER BY name DESC, version_id LIMIT $1 OFFSET $2",
     };
@@ -39,10 +40,11 @@ public sealed class SqlStatementTests(TestDatabase database) : IClassFixture<Tes
     {
         await using var connection = await database.DataSource.OpenConnectionAsync();
         var failed = new List<string>();
-        var statements = Literals().Where(IsStatement).ToList();
+        var statements = Literals().Where(IsStatement).Append(TaskLoop.ClaimSql).Append(TaskLoop.ClaimOneSql).ToList();
         foreach (var text in statements)
         {
-            var sql = Fragments.FirstOrDefault(f => IsFragment(text, f.Key)) is { Value: { } frame } ? frame.Replace("§", text, StringComparison.Ordinal) : text;
+            var isWhole = text == TaskLoop.ClaimSql || text == TaskLoop.ClaimOneSql;
+            var sql = !isWhole && Fragments.FirstOrDefault(f => IsFragment(text, f.Key)) is { Value: { } frame } ? frame.Replace("§", text, StringComparison.Ordinal) : text;
             var types = Types.FirstOrDefault(t => text.StartsWith(t.Key, StringComparison.Ordinal)).Value;
             try
             {

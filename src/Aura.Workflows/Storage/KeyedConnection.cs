@@ -1,0 +1,47 @@
+using Npgsql;
+
+namespace Aura.Workflows.Storage;
+
+/// <summary>
+/// A connection of its own for statements that find their rows by keys. A plan made while the tables were empty would scan them for
+/// ever after, so the planner is left no other way, and one generic plan is kept for each prepared statement.
+/// </summary>
+/// <param name="patience">How long a transaction may stand idle before the server ends it: a host that stands still must not keep rows from the others.</param>
+internal sealed class KeyedConnection(NpgsqlDataSource dataSource, TimeSpan patience) : IAsyncDisposable
+{
+    public const string PlannerSettings =
+        "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_sort = off; "
+        + "SET plan_cache_mode = force_generic_plan; SET jit = off";
+
+    private NpgsqlConnection? _connection;
+
+    public bool IsConnected => _connection?.FullState == System.Data.ConnectionState.Open;
+
+    public async ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken = default)
+    {
+        if (_connection is { State: System.Data.ConnectionState.Open } open)
+            return open;
+        if (_connection is not null)
+            await _connection.DisposeAsync();
+        _connection = await dataSource.OpenConnectionAsync(cancellationToken);
+        var limit = Math.Max(1, (long)patience.TotalMilliseconds);
+        await using var settings = new NpgsqlCommand($"{PlannerSettings}; SET idle_in_transaction_session_timeout = {limit}", _connection);
+        await settings.ExecuteNonQueryAsync(cancellationToken);
+        return _connection;
+    }
+
+    /// <summary>Lets go of a connection that has broken, so that the next use starts on one whose state is known.</summary>
+    public async ValueTask DropIfBrokenAsync()
+    {
+        if (_connection is not { } connection || IsConnected)
+            return;
+        _connection = null;
+        await connection.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_connection is not null)
+            await _connection.DisposeAsync();
+    }
+}
