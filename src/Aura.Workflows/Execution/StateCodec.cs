@@ -22,7 +22,7 @@ internal static class StateCodec
     /// <summary>Runs a writer over a pooled buffer.</summary>
     public static byte[] Render(Action<Utf8JsonWriter> write)
     {
-        var scratch = Scratch ??= new();
+        var scratch = _scratch ??= new();
         scratch.Buffer.ResetWrittenCount();
         scratch.Writer.Reset(scratch.Buffer);
         write(scratch.Writer);
@@ -321,7 +321,7 @@ internal static class StateCodec
 
     // One writer a thread: a commit's rendering never awaits.
     [ThreadStatic]
-    private static ScratchWriter? Scratch;
+    private static ScratchWriter? _scratch;
 
     private sealed class ScratchWriter
     {

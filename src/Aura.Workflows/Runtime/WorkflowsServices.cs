@@ -1,7 +1,7 @@
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Expressions.CSharp;
-using Aura.Workflows.Http;
 using Aura.Workflows.Expressions.JavaScript;
+using Aura.Workflows.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using Microsoft.Extensions.DependencyInjection;
 using Aura.Workflows.Definitions;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Workflows.Tests.Definitions;
 

@@ -68,7 +68,7 @@ internal sealed partial class Parser
             if (text == "**" && left is UnarySyntax or AwaitSyntax)
                 throw Error("Put parentheses around the operand on the left of '**'", position);
             Advance();
-            var right = text == "**" ? ParseBinary(precedence - 1) : ParseBinary(precedence);
+            var right = text == "**" ? Nested(() => ParseBinary(precedence - 1)) : ParseBinary(precedence);
             left = Combine(position, text, left, right);
         }
 
