@@ -93,8 +93,8 @@ public sealed class InstanceStore(NpgsqlDataSource dataSource)
         IReadOnlyCollection<string>? excludedTypes = null, CancellationToken cancellationToken = default)
     {
         const string Where = """
-            WHERE instance_id = $1 AND ($2::text[] IS NULL OR node_id = ANY($2)) AND ($3::text[] IS NULL OR event_name = ANY($3))
-              AND ($4::text[] IS NULL OR activity_type <> ALL($4))
+            WHERE instance_id = $1 AND ($2::text[] IS NULL OR node_id = ANY($2::text[])) AND ($3::text[] IS NULL OR event_name = ANY($3::text[]))
+              AND ($4::text[] IS NULL OR activity_type <> ALL($4::text[]))
             """;
         object?[] filter = [instanceId, ArrayOf(nodeIds), ArrayOf(eventNames), ArrayOf(excludedTypes)];
         var lines = await dataSource.QueryAsync($"""
@@ -112,7 +112,7 @@ public sealed class InstanceStore(NpgsqlDataSource dataSource)
         string instanceId, IReadOnlyCollection<string>? nodeIds = null, CancellationToken cancellationToken = default) => dataSource.QueryAsync("""
         SELECT id, instance_id, parent_id, activity_id, node_id, activity_type, activity_name, status, has_bookmarks, activity_state, outputs, payload, exception,
                started_at, completed_at
-        FROM wf.activity_executions WHERE instance_id = $1 AND ($2::text[] IS NULL OR node_id = ANY($2)) ORDER BY started_at, id
+        FROM wf.activity_executions WHERE instance_id = $1 AND ($2::text[] IS NULL OR node_id = ANY($2::text[])) ORDER BY started_at, id
         """, [instanceId, ArrayOf(nodeIds)], ReadExecution, cancellationToken);
 
     /// <summary>Deletes instances that have ended, with all that hangs on them. Running ones stay: cancel them first.</summary>
@@ -126,7 +126,14 @@ public sealed class InstanceStore(NpgsqlDataSource dataSource)
             $"SELECT count(*) FROM (SELECT 1 FROM wf.instances {where} LIMIT {ExactCount + 1}) c", [.. values], r => r.GetInt64(0), cancellationToken))[0];
         if (counted <= ExactCount)
             return counted;
-        // The planner knows about how many there are; it is asked, not the table.
+        // The server knows about how many there are; it is asked, not the table.
+        if (where.Length == 0)
+        {
+            var estimate = await dataSource.QueryAsync(
+                "SELECT reltuples::bigint FROM pg_class WHERE oid = 'wf.instances'::regclass", [], r => r.GetInt64(0), cancellationToken);
+            return Math.Max(counted, estimate[0]);
+        }
+
         var plan = await dataSource.QueryAsync($"EXPLAIN (FORMAT JSON) SELECT 1 FROM wf.instances {where}", [.. values], r => r.GetString(0), cancellationToken);
         using var json = JsonDocument.Parse(plan[0]);
         return Math.Max(counted, (long)json.RootElement[0].GetProperty("Plan").GetProperty("Plan Rows").GetDouble());
