@@ -104,10 +104,10 @@ internal sealed partial class BurstLoop(
         {
             claimed = await ClaimAsync(room, cancellationToken);
         }
-        catch
+        catch (Exception e)
         {
             SuspectLeases();
-            await _connection.DropIfBrokenAsync();
+            await _connection.RecoverAsync(e);
             throw;
         }
 

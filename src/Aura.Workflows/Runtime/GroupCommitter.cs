@@ -99,11 +99,11 @@ internal sealed class GroupCommitter(NpgsqlDataSource dataSource, FaultPoints fa
 
     /// <summary>
     /// The database says no, or a value cannot be sent to it at all. What ends the session (a shutdown, a transaction that stood idle for
-    /// too long) says nothing about the units.
+    /// too long) says nothing about the units, nor does a prepared statement that the session does not know.
     /// </summary>
     private static bool IsRefusal(Exception exception, GroupWriter writer) => exception switch
     {
-        PostgresException e => !e.IsTransient && e.InvariantSeverity == "ERROR",
+        PostgresException e => !e.IsTransient && e.InvariantSeverity == "ERROR" && !KeyedConnection.IsMixUp(e),
         NpgsqlException => false,
         _ => writer.IsConnected,
     };
@@ -171,9 +171,9 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
             Pass(units, "committed");
             return found;
         }
-        catch
+        catch (Exception e)
         {
-            await _connection.DropIfBrokenAsync();
+            await _connection.RecoverAsync(e);
             throw;
         }
     }

@@ -124,9 +124,9 @@ internal sealed partial class TaskLoop(
                 claimed.Add(Read(reader));
             return claimed;
         }
-        catch
+        catch (Exception e)
         {
-            await _connection.DropIfBrokenAsync();
+            await _connection.RecoverAsync(e);
             throw;
         }
     }

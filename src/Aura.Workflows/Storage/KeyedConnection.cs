@@ -30,11 +30,35 @@ internal sealed class KeyedConnection(NpgsqlDataSource dataSource, TimeSpan pati
         return _connection;
     }
 
-    /// <summary>Lets go of a connection that has broken, so that the next use starts on one whose state is known.</summary>
-    public async ValueTask DropIfBrokenAsync()
+    /// <summary>Client and server differ on which statements are prepared: says nothing about the statement's values.</summary>
+    public static bool IsMixUp(PostgresException exception) =>
+        exception.SqlState is PostgresErrorCodes.InvalidSqlStatementName or PostgresErrorCodes.DuplicatePreparedStatement;
+
+    /// <summary>
+    /// After a failure: lets go of a connection that has broken, so that the next use starts on one whose state is known. When a batch's
+    /// preparation fails on this side (a value that cannot be sent), Npgsql takes the commands before it for prepared though nothing was
+    /// sent, and every later use of them would be refused: such a connection prepares all its statements anew.
+    /// </summary>
+    public async ValueTask RecoverAsync(Exception failure)
     {
-        if (_connection is not { } connection || IsConnected)
+        if (_connection is not { } connection)
             return;
+        if (IsConnected)
+        {
+            if (failure is PostgresException e && !IsMixUp(e))
+                return;
+            try
+            {
+                // Npgsql offers no asynchronous form.
+                connection.UnprepareAll();
+                return;
+            }
+            catch (NpgsqlException)
+            {
+                // It is broken after all.
+            }
+        }
+
         _connection = null;
         await connection.DisposeAsync();
     }
