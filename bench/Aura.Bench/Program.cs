@@ -5,6 +5,8 @@ switch (args.FirstOrDefault())
 {
     case "chaos":
         return await ChaosCommand.RunAsync(args[1..]);
+    case "soak":
+        return await SoakCommand.RunAsync(args[1..]);
     case "host":
         return await ChaosHost.RunAsync(args[1..]);
     case "ready":

@@ -39,6 +39,8 @@ public static class Composition
             o.FaultPoint = options.FaultPoint;
             o.AllowCSharp = options.AllowCSharp;
             o.OnFinished = OnFinished;
+            o.Retention.MaxAge = options.WorkflowRetention;
+            o.Retention.MaxCount = options.WorkflowRetentionCount;
         });
         services.AddSingleton<IWorkflowGateway, WorkflowGateway>();
         services.AddHttpWorkflows();

@@ -66,6 +66,15 @@ public sealed record AuraOptions
     /// </summary>
     public bool AllowCSharp { get; init; }
 
+    /// <summary>Finished workflow instances older than this go; null keeps them. <c>AURA_WORKFLOW_RETENTION_DAYS</c>, default 365, 0 for null.</summary>
+    public TimeSpan? WorkflowRetention { get; init; }
+
+    /// <summary>
+    /// Of the finished instances of a workflow only the newest so many stay; null sets no limit. <c>AURA_WORKFLOW_RETENTION_COUNT</c>,
+    /// default 0 for null.
+    /// </summary>
+    public int? WorkflowRetentionCount { get; init; }
+
     /// <summary>Tests of crash safety only; see <c>FaultPoints</c>.</summary>
     public string? FaultPoint { get; init; }
 
@@ -111,6 +120,8 @@ public sealed record AuraOptions
             Isolation = Enum.Parse<Isolation>(reader.OneOf("AURA_ISOLATION", ["bubblewrap", "none"], "bubblewrap"), ignoreCase: true),
             ValidationTime = reader.Seconds("AURA_VALIDATION_SECONDS", 120),
             AllowCSharp = reader.Flag("AURA_ALLOW_CSHARP"),
+            WorkflowRetention = reader.Whole("AURA_WORKFLOW_RETENTION_DAYS", 365, 36_500) is var days and > 0 ? TimeSpan.FromDays(days) : null,
+            WorkflowRetentionCount = reader.Whole("AURA_WORKFLOW_RETENTION_COUNT", 0, int.MaxValue) is var count and > 0 ? count : null,
             FaultPoint = reader.Text("AURA_FAULT_POINT"),
         };
         _ = reader.Port("MCP_PORT", 9000);
@@ -206,6 +217,16 @@ public sealed record AuraOptions
                 return TimeSpan.FromSeconds(seconds);
             Problem(name, $"is '{text}'; it must be whole seconds from 1 to 86400.");
             return TimeSpan.FromSeconds(fallback);
+        }
+
+        public int Whole(string name, int fallback, int largest)
+        {
+            if (Text(name) is not { } text)
+                return fallback;
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= largest)
+                return number;
+            Problem(name, $"is '{text}'; it must be a whole number from 0 to {largest}.");
+            return fallback;
         }
 
         public IPAddress IpAddress(string name)

@@ -34,15 +34,25 @@ public sealed class AuraOptionsTests
             ["AURA_VALIDATION_SECONDS"] = "-1",
             ["AURA_LISTEN"] = "everywhere",
             ["AURA_ALLOW_CSHARP"] = "perhaps",
+            ["AURA_WORKFLOW_RETENTION_DAYS"] = "a year",
             ["GEMINI_API_KEY_FILE"] = "/nowhere/at/all",
         })).Problems;
 
         problems.Select(p => p.Split(' ')[0]).Order(StringComparer.Ordinal).ShouldBe(
         [
-            "AURA_ALLOW_CSHARP", "AURA_BACKEND", "AURA_DATABASE", "AURA_LISTEN", "AURA_ROLES", "AURA_VALIDATION_SECONDS", "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE",
-            "MANAGER_PORT", "MCP_PORT", "OPENAI_BASE_URL",
+            "AURA_ALLOW_CSHARP", "AURA_BACKEND", "AURA_DATABASE", "AURA_LISTEN", "AURA_ROLES", "AURA_VALIDATION_SECONDS", "AURA_WORKFLOW_RETENTION_DAYS",
+            "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE", "MANAGER_PORT", "MCP_PORT", "OPENAI_BASE_URL",
         ]);
         problems.ShouldContain(p => p.Contains("worker", StringComparison.Ordinal) && p.Contains("cook", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Load_Retention_DefaultsToAYearAndZeroKeepsForEver()
+    {
+        Load([]).WorkflowRetention.ShouldBe(TimeSpan.FromDays(365));
+        Load([]).WorkflowRetentionCount.ShouldBeNull();
+        Load(new() { ["AURA_WORKFLOW_RETENTION_DAYS"] = "0", ["AURA_WORKFLOW_RETENTION_COUNT"] = "5000" })
+            .ShouldSatisfyAllConditions(o => o.WorkflowRetention.ShouldBeNull(), o => o.WorkflowRetentionCount.ShouldBe(5000));
     }
 
     [Fact]
