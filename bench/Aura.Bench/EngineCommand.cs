@@ -29,9 +29,9 @@ internal static class EngineCommand
         [
             ("burst", async () => [await workloads.BurstAsync()]),
             ("steps", workloads.DurableStepsAsync),
-            ("persisted", async () => [await workloads.BurstPersistedAsync()]),
+            ("persisted", workloads.BurstPersistedAsync),
             ("resume", scale.ResumeAsync),
-            ("tasks", async () => [await scale.TasksAsync()]),
+            ("tasks", scale.TasksAsync),
             ("million", scale.MillionAsync),
             ("versions", async () => [await scale.VersionsAsync()]),
             ("ready", async () => [await scale.ReadyAsync()]),

@@ -19,6 +19,7 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         var database = await server.CreateDatabaseAsync("bench_resume");
         await Workloads.PrepareLimitAsync(database);
         var limit = await server.PgbenchAsync(database, Limits.GroupedWorkflows, 2, time) * InFlight;
+        var same = await server.PgbenchAsync(database, Limits.SameRowsResumed, 2, time) * InFlight;
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Single("wait", "Bench.WaitForNumber"));
         var rate = await SuspendAndResumeAsync(host, TimeSpan.FromSeconds(2));
@@ -26,14 +27,15 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         var latencies = await LatenciesAsync(host, 100, (int)Math.Max(200, time.TotalSeconds * 100));
         return
         [
-            new("suspend on a bookmark, resume by stimulus", rate, limit, rate / limit, "workflows/s", "pgbench, 2 clients, 256 rows inserted and updated in groups: half of what a suspended workflow writes"),
+            new("suspend on a bookmark, resume by stimulus", rate, limit, rate / limit, "workflows/s", "pgbench, 2 clients, 256 neighbouring rows of a narrow table inserted and updated in groups"),
+            new("suspend and resume, against the same rows", rate, same, rate / same, "workflows/s", "pgbench, 2 clients, 256 instances with bookmark, message and history in the engine's own tables in groups"),
             new("resume latency at 100/s, p50", latencies[0], 5, latencies[0] / 5, "ms", "at most 5; lower is better"),
             new("resume latency at 100/s, p99", latencies[1], 25, latencies[1] / 25, "ms", "at most 25; lower is better"),
         ];
     }
 
     /// <summary>Tasks of a queue: claim, execute, answer. The instances' own bursts are left out on both sides.</summary>
-    public async Task<Measurement> TasksAsync()
+    public async Task<IReadOnlyList<Measurement>> TasksAsync()
     {
         var database = await server.CreateDatabaseAsync("bench_tasks");
         var rows = (int)(time.TotalSeconds * 15_000);
@@ -41,12 +43,16 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         await host.ExecuteAsync($"CREATE TABLE bench_queue AS SELECT g AS id, g % 3 AS kind, json_build_object('x', g) AS input, NULL::int AS owner FROM generate_series(1, {rows * 3}) g");
         await host.ExecuteAsync("ALTER TABLE bench_queue ADD PRIMARY KEY (id); CREATE INDEX ON bench_queue (id) WHERE owner IS NULL; CREATE INDEX ON bench_queue (owner) WHERE owner IS NOT NULL; ANALYZE bench_queue");
         var limit = await server.PgbenchAsync(database, Limits.BatchedClaims, 2, time) * 64;
+        await host.ExecuteAsync($"{InsertTasks("limit", rows * 2)}; ANALYZE wf.tasks");
+        var same = await server.PgbenchAsync(database, Limits.SameClaims, 2, time) * 64;
+        if (await host.ScalarAsync<long>("SELECT count(*) FROM wf.tasks") < 128)
+            throw new InvalidOperationException("pgbench has run out of tasks.");
+        await host.ExecuteAsync("TRUNCATE wf.tasks, wf.messages");
         await host.DefineAsync(BenchDefinitions.Single("task", "Bench.NoOpTask"));
         await host.ExecuteAsync($$"""
             INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, state)
             SELECT lpad(g::text, 24, '0'), 'task', (SELECT version_id FROM wf.definitions WHERE definition_id = 'task'), 1, 'Running', 'Suspended', '{}' FROM generate_series(1, {{rows}}) g;
-            INSERT INTO wf.tasks (instance_id, activity_instance_id, node_id, activity_type, queue, input, max_attempts, timeout_seconds)
-            SELECT lpad(g::text, 24, '0'), 'a' || g, 'Workflow1:a', 'Bench.NoOpTask', 'bench', '{}', 5, 60 FROM generate_series(1, {{rows}}) g;
+            {{InsertTasks("bench", rows)}};
             ANALYZE wf.tasks; ANALYZE wf.instances
             """);
         await using var worker = await BenchHost.StartAsync(database, bursts: false, queue: "bench", concurrency: 512);
@@ -56,8 +62,17 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         var elapsed = watch.Elapsed;
         var done = rows - await worker.ScalarAsync<long>("SELECT count(*) FROM wf.tasks");
         var rate = done / elapsed.TotalSeconds;
-        return new("claim, execute and answer of queue tasks", rate, limit, rate / limit, "tasks/s", "pgbench, 2 clients, 64 rows claimed with SKIP LOCKED and deleted in two transactions");
+        return
+        [
+            new("claim, execute and answer of queue tasks", rate, limit, rate / limit, "tasks/s", "pgbench, 2 clients, 64 rows of a narrow table claimed with SKIP LOCKED and deleted in two transactions"),
+            new("queue tasks, against the same rows", rate, same, rate / same, "tasks/s", "pgbench, 2 clients, 64 rows of the engine's queue claimed, deleted and answered in two transactions"),
+        ];
     }
+
+    private static string InsertTasks(string queue, int count) => $"""
+        INSERT INTO wf.tasks (instance_id, activity_instance_id, node_id, activity_type, queue, input, max_attempts, timeout_seconds)
+        SELECT lpad(g::text, 24, '0'), 'a' || g, 'Workflow1:a', 'Bench.NoOpTask', '{queue}', '{"{}"}', 5, 60 FROM generate_series(1, {count}) g
+        """;
 
     /// <summary>Start and resume beside a million instances that wait for their timers, and the list page over them.</summary>
     public async Task<IReadOnlyList<Measurement>> MillionAsync()
@@ -66,18 +81,14 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
         await host.DefineAsync(BenchDefinitions.Single("wait", "Bench.WaitForNumber"));
-        await Workloads.RunManyAsync(host, "burst", TimeSpan.FromSeconds(2));
-        var (starts, _) = await Workloads.RunManyAsync(host, "burst", time);
-        var resumes = await SuspendAndResumeAsync(host, time);
+        var (starts, resumes) = await StartsAndResumesAsync(host);
         await host.ExecuteAsync("TRUNCATE wf.instances, wf.history");
         await FillAsync(host, 1000, "few");
         var pageFew = await PageTimeAsync(host);
         await FillAsync(host, waiting, "many");
         var memory = Memory();
         var pageMany = await PageTimeAsync(host);
-        await Workloads.RunManyAsync(host, "burst", TimeSpan.FromSeconds(2));
-        var (startsFull, _) = await Workloads.RunManyAsync(host, "burst", time);
-        var resumesFull = await SuspendAndResumeAsync(host, time);
+        var (startsFull, resumesFull) = await StartsAndResumesAsync(host);
         var grown = Memory() - memory;
         var count = waiting.ToString("N0", CultureInfo.InvariantCulture);
         return
@@ -87,6 +98,17 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
             new($"memory that the host gained beside {count} waiting instances", grown, 64, grown / 64, "MB", "flat: under 64; lower is better"),
             new($"instance list page over {count} instances", pageMany, pageFew, pageMany / pageFew, "ms", "the same over 1,000; at most 2; lower is better"),
         ];
+    }
+
+    /// <summary>Steady rates: what a bulk load leaves to the server's vacuum and checkpoint is done first, and each load has warmed up.</summary>
+    private async Task<(double Starts, double Resumes)> StartsAndResumesAsync(BenchHost host)
+    {
+        await host.ExecuteAsync("VACUUM ANALYZE");
+        await host.ExecuteAsync("CHECKPOINT");
+        await Workloads.RunManyAsync(host, "burst", time);
+        await SuspendAndResumeAsync(host, time);
+        var (starts, _) = await Workloads.RunManyAsync(host, "burst", time);
+        return (starts, await SuspendAndResumeAsync(host, time));
     }
 
     /// <summary>Start rate of a definition with one and with a hundred versions.</summary>

@@ -70,16 +70,21 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
     }
 
     /// <summary>Start to finish of a workflow that is one burst, stored.</summary>
-    public async Task<Measurement> BurstPersistedAsync()
+    public async Task<IReadOnlyList<Measurement>> BurstPersistedAsync()
     {
         var database = await server.CreateDatabaseAsync("bench_burst");
         await PrepareLimitAsync(database);
         var limit = await server.PgbenchAsync(database, Limits.GroupedWorkflows, 2, time) * InFlight;
+        var same = await server.PgbenchAsync(database, Limits.SameRows, 2, time) * InFlight;
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
         await RunManyAsync(host, "burst", TimeSpan.FromSeconds(2));
         var (rate, _) = await RunManyAsync(host, "burst", time);
-        return new("start to finish of a burst-only workflow", rate, limit, rate / limit, "workflows/s", "pgbench, 2 clients, 256 rows inserted and updated in groups");
+        return
+        [
+            new("start to finish of a burst-only workflow", rate, limit, rate / limit, "workflows/s", "pgbench, 2 clients, 256 neighbouring rows of a narrow table inserted and updated in groups"),
+            new("start to finish of a burst-only workflow, against the same rows", rate, same, rate / same, "workflows/s", "pgbench, 2 clients, 256 rows of the engine's own tables by scattered keys in groups"),
+        ];
     }
 
     /// <summary>Starts and runs workflows, 256 at a time, until the time is over. A workflow counts when its end is in the database.</summary>
@@ -146,6 +151,65 @@ internal static class Limits
     public const string GroupedSteps = """
         WITH d AS MATERIALIZED (SELECT DISTINCT (random() * 99999)::bigint + 1 AS id FROM generate_series(1, 256))
         UPDATE bench_state s SET fence = fence + 1, state = json_build_object('y', repeat('y', 500)) FROM d WHERE s.id = d.id;
+        """;
+
+    /// <summary>What the engine writes for a burst-only workflow, in its own tables: the instance, then its end and its history.</summary>
+    public const string SameRows = """
+        SELECT nextval('bench_ids') AS base \gset
+        INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, owner, fence, state)
+        SELECT substr(md5(g::text), 1, 16), 'limit', 'limit', 1, 'Running', 'Pending', 'pgbench', 1, json_build_object('x', repeat('x', 100))
+        FROM generate_series(:base, :base + 255) g;
+        BEGIN;
+        UPDATE wf.instances SET status = 'Finished', sub_status = 'Finished', state = json_build_object('x', repeat('x', 200)), owner = NULL,
+               updated_at = now(), finished_at = now()
+        WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        INSERT INTO wf.history (instance_id, sequence, entries)
+        SELECT substr(md5(g::text), 1, 16), 1, json_build_object('x', repeat('x', 1100)) FROM generate_series(:base, :base + 255) g;
+        COMMIT;
+        """;
+
+    /// <summary>What the engine writes for a workflow that waits and is resumed, in its own tables; two histories, two ends of a burst.</summary>
+    public const string SameRowsResumed = """
+        SELECT nextval('bench_ids') AS base \gset
+        INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, owner, fence, state)
+        SELECT substr(md5(g::text), 1, 16), 'limit', 'limit', 1, 'Running', 'Pending', 'pgbench', 1, json_build_object('x', repeat('x', 100))
+        FROM generate_series(:base, :base + 255) g;
+        BEGIN;
+        UPDATE wf.instances SET sub_status = 'Suspended', state = json_build_object('x', repeat('x', 500)), owner = NULL, updated_at = now()
+        WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        INSERT INTO wf.history (instance_id, sequence, entries)
+        SELECT substr(md5(g::text), 1, 16), 1, json_build_object('x', repeat('x', 270)) FROM generate_series(:base, :base + 255) g;
+        INSERT INTO wf.bookmarks (id, instance_id, name, hash, activity_id, activity_node_id, activity_instance_id, created_at)
+        SELECT substr(md5(g::text), 1, 16), substr(md5(g::text), 1, 16), 'Bench.Number', md5(g::text), 'a', 'Workflow1', substr(md5(g::text), 1, 16), now()
+        FROM generate_series(:base, :base + 255) g;
+        COMMIT;
+        INSERT INTO wf.messages (instance_id, kind, target) SELECT instance_id, 'Resume', id FROM wf.bookmarks
+        WHERE hash IN (SELECT md5(g::text) FROM generate_series(:base, :base + 255) g);
+        UPDATE wf.instances SET owner = 'pgbench', fence = fence + 1 WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        BEGIN;
+        UPDATE wf.instances SET status = 'Finished', sub_status = 'Finished', state = json_build_object('x', repeat('x', 200)), owner = NULL,
+               updated_at = now(), finished_at = now()
+        WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        DELETE FROM wf.messages WHERE instance_id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        DELETE FROM wf.bookmarks WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        INSERT INTO wf.history (instance_id, sequence, entries)
+        SELECT substr(md5(g::text), 1, 16), 2, json_build_object('x', repeat('x', 270)) FROM generate_series(:base, :base + 255) g;
+        COMMIT;
+        """;
+
+    /// <summary>The engine's own queue: a batch is claimed in one transaction; the next deletes it and posts the answers to the instances.</summary>
+    public const string SameClaims = """
+        WITH next AS MATERIALIZED (
+            SELECT id FROM wf.tasks WHERE queue = 'limit' AND available_at <= now() AND lease_until IS NULL
+            ORDER BY priority DESC, available_at, id LIMIT 64 FOR UPDATE SKIP LOCKED)
+        UPDATE wf.tasks t SET owner = pg_backend_pid()::text, fence = fence + 1, attempt = attempt + 1, lease_until = now() + interval '1 minute', started_at = now()
+        FROM next WHERE t.id = next.id;
+        WITH done AS (
+            DELETE FROM wf.tasks WHERE id IN (
+                SELECT id FROM wf.tasks WHERE queue = 'limit' AND owner = pg_backend_pid()::text ORDER BY priority DESC, available_at, id LIMIT 64)
+            RETURNING instance_id, activity_instance_id)
+        INSERT INTO wf.messages (instance_id, kind, target, payload)
+        SELECT instance_id, 'Task', activity_instance_id, json_build_object('outcome', 'Done') FROM done;
         """;
 
     /// <summary>A batch is claimed in one transaction and answered in the next, as a queue must.</summary>
