@@ -51,6 +51,7 @@ public static class Composition
         services.AddAuraApi(o =>
         {
             o.DirectorKey = options.DirectorKey;
+            o.TokenKey = options.TokenKey;
             o.ProjectsRoot = options.ProjectsDirectory;
             o.SandboxBase = options.SandboxBase;
             o.Backends = EmployeeBackends.Names;

@@ -1,8 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Aura.Host.Hosting;
+using Aura.Host.Security;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Storage;
-using Microsoft.AspNetCore.Authentication;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Aura.Host.Api;
@@ -12,6 +13,9 @@ public sealed class AuraApiOptions
 {
     /// <summary>The Director's key; at least 16 characters.</summary>
     public string DirectorKey { get; set; } = "";
+
+    /// <summary>Goes into the keys of tokens beside the Director's key, when given.</summary>
+    public string? TokenKey { get; set; }
 
     /// <summary>A PRD's project is a folder in here.</summary>
     public string ProjectsRoot { get; set; } = "real_projects";
@@ -59,9 +63,7 @@ public static class AuraApi
         services.TryAddSingleton<MetricsCollector>();
         services.AddProblemDetails();
         services.AddExceptionHandler<ApiExceptionHandler>();
-        services.AddAuthentication(DirectorKeyHandler.Scheme)
-            .AddScheme<AuthenticationSchemeOptions, DirectorKeyHandler>(DirectorKeyHandler.Scheme, null);
-        services.AddAuthorization();
+        services.AddAuraSecurity(options.DirectorKey, options.TokenKey);
         services.AddHealthChecks()
             .AddCheck<DatabaseCheck>("database", timeout: TimeSpan.FromSeconds(5))
             .AddCheck<MigrationsCheck>("migrations", timeout: TimeSpan.FromSeconds(5));
@@ -72,17 +74,25 @@ public static class AuraApi
     public static WebApplication MapAuraApi(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
+        app.UseSecurityHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        // Said in so many words, because by itself it would stand before all of these: a refusal would lack the headers, and a database
+        // that does not answer while a token is checked would be no problem document.
+        app.UseAuthentication();
+        app.UseAuthorization();
         // Listens from now on: what was counted before the first scrape counts too.
         app.Services.GetRequiredService<MetricsCollector>();
         OperationsApi.MapOperations(app);
-        var api = app.MapGroup("").RequireAuthorization();
+        AuthApi.MapAuth(app);
+        // Reading is asked of all; what writes or decides asks for more, endpoint by endpoint.
+        var api = app.MapGroup("").RequireAuthorization(Permissions.ReadOrganisation);
         PrdsApi.MapPrds(api);
         JobsApi.MapJobs(api);
         EventsApi.MapEvents(api);
         ArchiveApi.MapArchive(api);
         ModelsApi.MapModels(api);
+        UsersApi.MapUsers(api);
         return app;
     }
 }

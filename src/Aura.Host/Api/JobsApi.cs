@@ -1,3 +1,4 @@
+using Aura.Host.Security;
 using Aura.Orchestra;
 using Aura.Orchestra.Audit;
 using Aura.Orchestra.Events;
@@ -17,7 +18,7 @@ internal static class JobsApi
     {
         group.MapGet("/jobs", ListAsync);
         group.MapGet("/jobs/{id}", ShowAsync);
-        group.MapPost("/jobs/{id}/assign", AssignAsync);
+        group.MapPost("/jobs/{id}/assign", AssignAsync).RequireAuthorization(Permissions.RunOrganisation);
     }
 
     private static async Task<IResult> ListAsync(HttpRequest http, JobStore jobs, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using Aura.Host.Security;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Prds;
 using Aura.Workflows.Storage;
@@ -7,12 +8,12 @@ using Npgsql;
 
 namespace Aura.Host.Api;
 
-/// <summary><c>/health</c> (the process answers), <c>/ready</c> (every registered health check is well), <c>/metrics</c> (Prometheus). Open to all.</summary>
+/// <summary><c>/health</c> (the process answers), <c>/ready</c> (every registered health check is well): open to all. <c>/metrics</c> (Prometheus): for who may read.</summary>
 internal static class OperationsApi
 {
     public static void MapOperations(WebApplication app)
     {
-        app.MapGet("/health", () => Results.Json(new { status = "healthy" }, AuraApi.Json));
+        app.MapGet("/health", () => Results.Json(new { status = "healthy" }, AuraApi.Json)).AllowAnonymous();
         app.MapHealthChecks("/ready", new HealthCheckOptions
         {
             ResultStatusCodes = { [HealthStatus.Degraded] = StatusCodes.Status200OK },
@@ -23,11 +24,11 @@ internal static class OperationsApi
                 checks = report.Entries.ToDictionary(
                     e => e.Key, e => new { status = e.Value.Status.ToString().ToLowerInvariant(), description = e.Value.Description }),
             }, AuraApi.Json, http.RequestAborted),
-        });
+        }).AllowAnonymous();
         app.MapGet("/metrics", async (MetricsCollector collector, PrdStore prds, JobStore jobs, CancellationToken cancellationToken) =>
             Results.Text(
                 PrometheusText.Write([.. collector.Collect(), .. await CountAsync(prds, jobs, cancellationToken)]),
-                "text/plain; version=0.0.4; charset=utf-8"));
+                "text/plain; version=0.0.4; charset=utf-8")).RequireAuthorization(Permissions.ReadOrganisation);
     }
 
     // A scrape must answer also while the database does not.

@@ -1,5 +1,6 @@
 using System.Security.Claims;
 using System.Text.Json;
+using Aura.Host.Security;
 using Aura.Orchestra;
 using Aura.Orchestra.Archive;
 using Aura.Orchestra.Audit;
@@ -19,11 +20,11 @@ internal static class PrdsApi
 
     public static void MapPrds(RouteGroupBuilder group)
     {
-        group.MapPost("/prds", SubmitAsync);
+        group.MapPost("/prds", SubmitAsync).RequireAuthorization(Permissions.RunOrganisation);
         group.MapGet("/prds", ListAsync);
         group.MapGet("/prds/{id}", ShowAsync);
-        group.MapPost("/prds/{id}/approve", ApproveAsync);
-        group.MapPost("/prds/{id}/reject", RejectAsync);
+        group.MapPost("/prds/{id}/approve", ApproveAsync).RequireAuthorization(Permissions.Direct);
+        group.MapPost("/prds/{id}/reject", RejectAsync).RequireAuthorization(Permissions.Direct);
     }
 
     private static async Task<IResult> SubmitAsync(

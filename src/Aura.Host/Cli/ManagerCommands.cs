@@ -5,7 +5,7 @@ using Spectre.Console;
 
 namespace Aura.Host.Cli;
 
-/// <summary>The verbs that ask a running manager: prd, jobs, job, logs, diff, approve, reject.</summary>
+/// <summary>The verbs that ask a running manager: prd, jobs, job, logs, diff, approve, reject, users.</summary>
 internal static class ManagerCommands
 {
     public static IEnumerable<Command> Create()
@@ -17,6 +17,7 @@ internal static class ManagerCommands
         yield return Diff();
         yield return Approve();
         yield return Reject();
+        yield return UserCommands.Create();
     }
 
     private static Command Submit()
@@ -216,14 +217,14 @@ internal static class ManagerCommands
 
     private static string Escaped(ParseResult parsed, Argument<string> id) => Uri.EscapeDataString(parsed.GetValue(id)!);
 
-    private static bool Raw(ParseResult parsed, JsonElement value)
+    internal static bool Raw(ParseResult parsed, JsonElement value)
     {
         if (parsed.IsJson())
             Console.WriteLine(value.GetRawText());
         return parsed.IsJson();
     }
 
-    private static string? Text(JsonElement element, string name) => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value)
+    internal static string? Text(JsonElement element, string name) => element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value)
         ? value.ValueKind switch
         {
             JsonValueKind.String => value.GetString(),
@@ -233,7 +234,7 @@ internal static class ManagerCommands
         }
         : null;
 
-    private static void Table(JsonElement items, params string[] columns)
+    internal static void Table(JsonElement items, params string[] columns)
     {
         if (Console.IsOutputRedirected || Environment.GetEnvironmentVariable("NO_COLOR") is not null)
         {

@@ -44,6 +44,10 @@ public sealed record AuraOptions
     public required string Backend { get; init; }
 
     public required string DirectorKey { get; init; }
+
+    /// <summary>A second secret behind the keys of tokens, the same on all hosts of a database. <c>AURA_TOKEN_KEY</c>, optional.</summary>
+    public string? TokenKey { get; init; }
+
     public string? OllamaHost { get; init; }
     public string? OpenAiKey { get; init; }
     public string? OpenAiBaseUrl { get; init; }
@@ -106,6 +110,7 @@ public sealed record AuraOptions
             Roles = reader.Roles(),
             Backend = reader.OneOf("AURA_BACKEND", EmployeeBackends.Names, ScriptedEmployee.BackendName),
             DirectorKey = reader.Secret("DIRECTOR_API_KEY") ?? "",
+            TokenKey = reader.Secret("AURA_TOKEN_KEY"),
             OllamaHost = reader.Text("OLLAMA_HOST"),
             OpenAiKey = reader.Secret("OPENAI_API_KEY"),
             OpenAiBaseUrl = reader.Address("OPENAI_BASE_URL"),
@@ -128,6 +133,8 @@ public sealed record AuraOptions
         _ = reader.Port("UI_PORT", 5173);
         if (options.DirectorKey is { Length: > 0 and < 16 })
             reader.Problem("DIRECTOR_API_KEY", "is shorter than 16 characters. Use a longer one, or unset it to have one made.");
+        if (options.TokenKey is { Length: < 32 })
+            reader.Problem("AURA_TOKEN_KEY", "is shorter than 32 characters. Make one with: openssl rand -hex 32");
         if (reader.Problems.Count > 0)
             throw new InvalidOptionsException(reader.Problems);
         return options;

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using Aura.Host.Api;
 using Aura.Host.Configuration;
+using Aura.Host.Elsa;
 using Aura.Host.Postgres;
 using Aura.Orchestra.Processes;
 using Aura.Workflows.Http;
@@ -108,6 +109,8 @@ public sealed class AuraHost : IAsyncDisposable
         builder.Services.AddAura(options, connectionString);
         var app = builder.Build();
         app.MapAuraApi();
+        app.MapStaticPages();
+        app.MapElsaApi();
         app.MapHttpWorkflows();
         return app;
     }

@@ -4,6 +4,7 @@ using Aura.Orchestra.Events;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Prds;
+using Aura.Orchestra.Users;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -23,6 +24,9 @@ public static class RecordsRegistration
         services.TryAddSingleton<ModelStore>();
         services.TryAddSingleton<ArchiveStore>();
         services.TryAddSingleton<AuditLog>();
+        services.TryAddSingleton<RefreshTokenOptions>();
+        services.TryAddSingleton<UserStore>();
+        services.TryAddSingleton<RefreshTokenStore>();
         services.TryAddSingleton<EventSignal>();
         services.TryAddSingleton<EventFeed>();
         return services;

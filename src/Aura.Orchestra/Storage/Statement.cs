@@ -17,8 +17,8 @@ internal static class Statement
     /// <summary>Text that PostgreSQL can hold: it has no NUL and no half of a surrogate pair (both do come out of programs and models).</summary>
     public static NpgsqlParameter Text(string? value) => Typed(value is null ? null : StorableText.Clean(value), NpgsqlDbType.Text);
 
-    public static NpgsqlParameter Texts(IEnumerable<string> values) =>
-        Typed(values.Select(StorableText.Clean).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text);
+    public static NpgsqlParameter Texts(IEnumerable<string>? values) =>
+        Typed(values?.Select(StorableText.Clean).ToArray(), NpgsqlDbType.Array | NpgsqlDbType.Text);
 
     public static NpgsqlParameter Json(object? value) => Typed(value is null ? null : StorableText.Json(value), NpgsqlDbType.Jsonb);
 
@@ -33,6 +33,10 @@ internal static class Statement
     public static NpgsqlParameter Bool(bool? value) => Typed(value, NpgsqlDbType.Boolean);
 
     public static NpgsqlParameter Time(DateTimeOffset? value) => Typed(value?.ToUniversalTime(), NpgsqlDbType.TimestampTz);
+
+    public static NpgsqlParameter Span(TimeSpan? value) => Typed(value, NpgsqlDbType.Interval);
+
+    public static NpgsqlParameter Uuid(Guid? value) => Typed(value, NpgsqlDbType.Uuid);
 
     private static NpgsqlParameter Typed(object? value, NpgsqlDbType type) => new() { Value = value ?? DBNull.Value, NpgsqlDbType = type };
 }

@@ -66,6 +66,7 @@ public sealed class ApiHost : IAsyncLifetime
         });
         var app = builder.Build();
         app.MapAuraApi();
+        app.MapGet("/elsa/hubs/probe", () => "in").RequireAuthorization();
         app.MapGet("/broken", string () => throw new InvalidOperationException("a secret in a message"));
         await app.StartAsync(Cancel);
         return app;

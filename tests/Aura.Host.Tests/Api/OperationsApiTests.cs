@@ -18,6 +18,9 @@ public sealed class OperationsApiTests(ApiHost host) : IClassFixture<ApiHost>
     [InlineData("GET", "/events")]
     [InlineData("GET", "/archive")]
     [InlineData("GET", "/models")]
+    [InlineData("GET", "/metrics")]
+    [InlineData("GET", "/users")]
+    [InlineData("GET", "/auth/me")]
     public async Task Endpoint_WithoutKey_Is401(string method, string path)
     {
         using var client = host.Anonymous();
@@ -90,8 +93,7 @@ public sealed class OperationsApiTests(ApiHost host) : IClassFixture<ApiHost>
     public async Task Metrics_AfterWork_CountsIt()
     {
         await host.SubmitAsync();
-        using var client = host.Anonymous();
-        var response = await client.GetAsync("/metrics", ApiHost.Cancel);
+        var response = await host.Client.GetAsync("/metrics", ApiHost.Cancel);
         response.Content.Headers.ContentType.ShouldBe(MediaTypeHeaderValue.Parse("text/plain; version=0.0.4; charset=utf-8"));
         var text = await response.Content.ReadAsStringAsync(ApiHost.Cancel);
         foreach (var name in (string[])["aura_prds_submitted_total ", "aura_prds{status=\"RECEIVED\"} ", "aura_jobs{status=\"QUEUED\"} 0", "aura_database_up 1",

@@ -1,0 +1,26 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Aura.Host.Security;
+
+namespace Aura.Host.Elsa;
+
+/// <summary>Elsa's HTTP API, as the real Elsa Studio calls it: one <c>MapXxx</c> a noun.</summary>
+public static class ElsaApi
+{
+    public const string Prefix = "/elsa/api";
+
+    /// <summary>Studio reads camelCase only, enums as strings, and takes absent members better than null ones.</summary>
+    internal static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.Web)
+    {
+        Converters = { new JsonStringEnumConverter() },
+    };
+
+    /// <summary>Maps every endpoint below <see cref="Prefix"/>. Reading is asked of all; what writes asks for more, endpoint by endpoint.</summary>
+    public static WebApplication MapElsaApi(this WebApplication app)
+    {
+        ArgumentNullException.ThrowIfNull(app);
+        var api = app.MapGroup(Prefix).RequireAuthorization(Permissions.ReadWorkflows);
+        IdentityApi.MapIdentity(api);
+        return app;
+    }
+}
