@@ -3,6 +3,7 @@ using System.ComponentModel;
 using System.Text.Json;
 using Aura.Host.Configuration;
 using Aura.Host.Postgres;
+using Aura.Host.Studio;
 using Aura.Orchestra.Processes;
 using Aura.Orchestra.Validation;
 using Aura.Workflows.Definitions;
@@ -40,6 +41,7 @@ internal static class DoctorCommand
             findings.AddRange(await DatabaseAsync(options, processes, cancellationToken));
             findings.Add(Disk(options));
             findings.Add(Workflows(options));
+            findings.Add(Studio(options));
             findings.Add(Directory.Exists(options.ProjectsDirectory)
                 ? Finding.Ok("projects", string.Join(", ", Directory.EnumerateDirectories(options.ProjectsDirectory).Select(Path.GetFileName)))
                 : Finding.Fail("projects", $"{options.ProjectsDirectory} is missing", "Create it, or set AURA_PROJECTS."));
@@ -156,5 +158,22 @@ internal static class DoctorCommand
         {
             return Finding.Fail("workflows", e.Message, "Mend the file, or restore it from git.");
         }
+    }
+
+    /// <summary>Workflows run without the designer, so its want is a warning.</summary>
+    private static Finding Studio(AuraOptions options)
+    {
+        if (!StudioPackage.IsThere(options.StudioDirectory))
+        {
+            return Finding.Warn(
+                "studio", $"no Elsa Studio in {options.StudioDirectory}", "Install npm and start through ./aura, which fetches it, or set AURA_STUDIO to the package's folder.");
+        }
+
+        return StudioPackage.VersionIn(options.StudioDirectory) switch
+        {
+            StudioPackage.Version => Finding.Ok("studio", $"Elsa Studio {StudioPackage.Version}"),
+            var other => Finding.Warn(
+                "studio", $"Elsa Studio {other ?? "of unknown version"}, but Aura is made for {StudioPackage.Version}", "Remove the folder and start through ./aura, or correct AURA_STUDIO."),
+        };
     }
 }

@@ -29,6 +29,12 @@ public sealed record AuraOptions
     public required string SandboxBase { get; init; }
     public required string SnapshotDirectory { get; init; }
 
+    /// <summary>
+    /// The folder of Elsa Studio's npm package. <c>AURA_STUDIO</c>, default where the launcher brings it to: below the state folder.
+    /// Where there is none, <c>/studio/</c> says so.
+    /// </summary>
+    public required string StudioDirectory { get; init; }
+
     /// <summary>A connection string; null means the embedded PostgreSQL.</summary>
     public string? Database { get; init; }
 
@@ -104,6 +110,7 @@ public sealed record AuraOptions
             WorkflowsDirectory = reader.Folder("AURA_WORKFLOWS", root, "workflows"),
             SandboxBase = reader.Folder("SANDBOX_BASE", root, "sandboxes"),
             SnapshotDirectory = reader.Folder("AURA_SNAPSHOTS", root, "snapshots"),
+            StudioDirectory = reader.Folder("AURA_STUDIO", root, Path.Combine(state, "tools", "studio", "node_modules", "@elsa-workflows", "elsa-studio-wasm")),
             Database = reader.Database(),
             ManagerPort = reader.Port("MANAGER_PORT", 8000),
             ListenAddress = reader.IpAddress("AURA_LISTEN"),

@@ -4,6 +4,7 @@ using Aura.Host.Api;
 using Aura.Host.Configuration;
 using Aura.Host.Elsa;
 using Aura.Host.Postgres;
+using Aura.Host.Studio;
 using Aura.Orchestra.Processes;
 using Aura.Workflows.Http;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -111,6 +112,7 @@ public sealed class AuraHost : IAsyncDisposable
         app.MapAuraApi();
         app.MapStaticPages();
         app.MapElsaApi();
+        app.MapStudio(options.StudioDirectory);
         app.MapHttpWorkflows();
         return app;
     }

@@ -13,6 +13,7 @@
 //   session.renew()        Renews now. Resolves to the new token, or null when the sign-in has ended or the host cannot be reached.
 //                          Calls at the same time share one request.
 //   session.fetch(input, init)   fetch() with the Authorization header; after a 401 it renews and tries once more.
+//   session.resume()       Goes on after "ended", once somebody has signed in again; answers as renew() does.
 //   session.logout()       Ends the sign-in on the server and in every tab, then goes to /sign-in. Rejects when the host cannot be reached.
 //
 // Events (session is an EventTarget)
@@ -68,6 +69,11 @@ class Session extends EventTarget {
 
   renew() {
     return this.#renewing ??= this.#renew().finally(() => { this.#renewing = null; });
+  }
+
+  resume() {
+    this.#hasEnded = false;
+    return this.renew();
   }
 
   async fetch(input, init = {}) {

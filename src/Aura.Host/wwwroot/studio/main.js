@@ -1,0 +1,90 @@
+// The page around Elsa Studio: signs in, guards Studio's requests, mounts the view that the address names.
+
+import "./hotkeys.js";
+import { session } from "/session.js";
+import { guardApi } from "./api.js";
+import { makeBar } from "./bar.js";
+import { connection } from "./connection.js";
+import { startPalette } from "./palette.js";
+import { startRouter } from "./router.js";
+import { signOut, watchSession } from "./sign-in-dialog.js";
+
+const endpoint = new URL("/elsa/api", location.origin).href;
+const view = document.getElementById("view");
+const stopped = document.getElementById("blazor-error-ui");
+const hasStopped = () => stopped.style.display === "block";
+let writing = 0;
+let lastRefusal = null;
+
+const bar = makeBar({ onSection: (name) => router.goToSection(name), onSignOut: leave });
+const palette = startPalette(view);
+let router = { goToSection: (name) => location.assign(new URL(`workflows/${name}`, document.baseURI)) };
+
+guardApi({
+  session,
+  connection,
+  onWriting: (count) => { writing = count; },
+  onAnswer(request, answer) {
+    if (answer.ok && new URL(request.url).pathname.endsWith("/descriptors/activities"))
+      palette.learn(answer.clone());
+    else if (answer.status >= 400)
+      remember(request, answer.clone());
+  },
+});
+
+connection.addEventListener("change", () => bar.showConnection(connection.state));
+session.addEventListener("offline", () => connection.failed());
+session.addEventListener("online", () => connection.worked());
+session.addEventListener("token", (event) => {
+  bar.showUser(event.detail.user);
+  handToStudio(event.detail.token);
+});
+watchSession(session);
+
+window.addEventListener("beforeunload", (event) => {
+  if (writing > 0)
+    event.preventDefault();
+});
+stopped.querySelector(".reload").addEventListener("click", () => location.reload());
+new MutationObserver(() => hasStopped() && explainStop()).observe(stopped, { attributes: true, attributeFilter: ["style"] });
+
+await session.start();
+router = startRouter({ view, hasStopped, notify: bar.notify, onShow: bar.showView });
+
+/** Studio takes address and token from such an element when it starts, and from each further one. */
+function handToStudio(token) {
+  const provider = document.createElement("elsa-backend-provider");
+  provider.setAttribute("remote-endpoint", endpoint);
+  provider.setAttribute("access-token", token);
+  const former = document.querySelectorAll("elsa-backend-provider");
+  document.body.append(provider);
+  for (const old of former)
+    old.remove();
+}
+
+async function leave() {
+  if (writing > 0 && !confirm("A change has not reached the host yet. Sign out all the same?"))
+    return;
+  try {
+    await signOut(session);
+  } catch {
+    bar.notify("The host does not answer, so you are still signed in. Try again when it does.");
+  }
+}
+
+/** The host's own words for its last refusal: Studio has none when it stops over one. */
+async function remember(request, answer) {
+  const refusal = lastRefusal = { status: answer.status, text: null };
+  const told = await answer.json().catch(() => null);
+  refusal.text = told?.detail ?? told?.title ?? `${request.method} ${new URL(request.url).pathname} was answered with ${answer.status}.`;
+  if (refusal === lastRefusal && hasStopped())
+    explainStop();
+}
+
+function explainStop() {
+  const text = lastRefusal?.text ? `Studio has stopped: ${lastRefusal.text}` : "Studio has stopped.";
+  const error = document.getElementById("aura-error");
+  const whole = text + " What was saved is safe; reload to go on.";
+  if (error.textContent !== whole)
+    error.textContent = whole;
+}
