@@ -9,7 +9,8 @@ namespace Aura.Host.Api;
 internal sealed record RequestBody(JsonElement Root, string Hash)
 {
     /// <summary>The body, or the problem to answer with: 413 too large, 415 not JSON, 400 malformed.</summary>
-    public static async Task<(RequestBody? Body, IResult? Problem)> ReadAsync(HttpRequest request, int maxBytes, CancellationToken cancellationToken)
+    public static async Task<(RequestBody? Body, IResult? Problem)> ReadAsync(
+        HttpRequest request, int maxBytes, CancellationToken cancellationToken, int maxDepth = 32)
     {
         if (!request.HasJsonContentType())
         {
@@ -30,14 +31,14 @@ internal sealed record RequestBody(JsonElement Root, string Hash)
             await buffer.WriteAsync(chunk.AsMemory(0, read), cancellationToken);
         }
 
-        return Parse(buffer.ToArray());
+        return Parse(buffer.ToArray(), maxDepth);
     }
 
-    internal static (RequestBody? Body, IResult? Problem) Parse(byte[] bytes)
+    internal static (RequestBody? Body, IResult? Problem) Parse(byte[] bytes, int maxDepth = 32)
     {
         try
         {
-            var root = JsonElement.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = 32 });
+            var root = JsonElement.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = maxDepth });
             if (root.ValueKind != JsonValueKind.Object)
                 return (null, Problems.Field("$", $"must be a JSON object, not {Kind(root)}."));
             var errors = new FieldErrors();

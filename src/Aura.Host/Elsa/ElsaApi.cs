@@ -13,6 +13,8 @@ public static class ElsaApi
     internal static JsonSerializerOptions Json { get; } = new(JsonSerializerDefaults.Web)
     {
         Converters = { new JsonStringEnumConverter() },
+        // A stored document may be almost as deep as the default, and stands inside an answer.
+        MaxDepth = 128,
     };
 
     /// <summary>Maps every endpoint below <see cref="Prefix"/>. Reading is asked of all; what writes asks for more, endpoint by endpoint.</summary>
@@ -21,6 +23,7 @@ public static class ElsaApi
         ArgumentNullException.ThrowIfNull(app);
         var api = app.MapGroup(Prefix).RequireAuthorization(Permissions.ReadWorkflows);
         IdentityApi.MapIdentity(api);
+        DefinitionsApi.MapDefinitions(api);
         return app;
     }
 }

@@ -64,6 +64,26 @@ internal sealed class ActivityMembers
         }
     }
 
+    /// <summary>The name of the port that holds a child: its property, or the label of the record it stands in.</summary>
+    public string? PortOf(object holder, IActivity child)
+    {
+        foreach (var member in Embedded)
+        {
+            var value = member.Property.GetValue(holder);
+            if (member.Shape == EmbeddedShape.Records)
+            {
+                if ((value as IEnumerable)?.Cast<object>().FirstOrDefault(r => member.Item!.ChildrenOf(r).Contains(child)) is { } record)
+                    return member.Item!.Type.GetProperty("Label")?.GetValue(record) as string ?? member.Item.PortOf(record, child);
+            }
+            else if (ReferenceEquals(value, child) || (value as IEnumerable)?.OfType<IActivity>().Contains(child) == true)
+            {
+                return member.Property.Name;
+            }
+        }
+
+        return null;
+    }
+
     private static EmbeddedMember? Embed(PropertyInfo property, IReadOnlyList<Type> within)
     {
         var type = property.PropertyType;

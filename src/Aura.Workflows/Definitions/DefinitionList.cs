@@ -46,6 +46,10 @@ public sealed record WorkflowDefinitionSummary
     public string? ProviderName { get; init; }
     public string MaterializerName { get; init; } = "Json";
     public required DateTimeOffset CreatedAt { get; init; }
+    public string? SavedBy { get; init; }
+    public DateTimeOffset SavedAt { get; init; }
+    public string? PublishedBy { get; init; }
+    public DateTimeOffset? PublishedAt { get; init; }
     public bool IsReadonly { get; init; }
     public bool IsMaterializerAvailable { get; init; } = true;
 }

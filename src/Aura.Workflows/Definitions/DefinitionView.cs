@@ -1,31 +1,30 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Aura.Workflows.Activities;
+using static Aura.Workflows.Definitions.DefinitionNodes;
 
 namespace Aura.Workflows.Definitions;
 
 /// <summary>
 /// Between the stored document, which stays as it came, and the one that Studio reads: camelCase, with ids, node ids and flags, and with
-/// placeholders for activities that no descriptor describes (a designer would drop them).
+/// placeholders for activities that no descriptor describes (a designer would show an empty canvas, and save that).
 /// </summary>
 internal static class DefinitionView
 {
-    private const string Placeholder = "Elsa.NotFoundActivity";
-    private static readonly JsonNodeOptions AnyCase = new() { PropertyNameCaseInsensitive = true };
-    private static readonly JsonSerializerOptions Text = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    internal const string Placeholder = "Elsa.NotFoundActivity";
     private static readonly JsonSerializerOptions Indented = new(Text) { WriteIndented = true };
     private static readonly string[] Lists = ["variables", "inputs", "outputs", "outcomes"];
 
     /// <param name="read">Null when the definition cannot be built; ids are then given by position.</param>
-    public static JsonElement Of(WorkflowDefinition definition, ReadDefinition? read, ActivityRegistry registry)
+    /// <param name="editor">The editor that opens the document, whose mark it then carries; null for none.</param>
+    public static JsonElement Of(WorkflowDefinition definition, ReadDefinition? read, ActivityRegistry registry, string? editor = null)
     {
-        var document = JsonObject.Create(definition.Json, AnyCase)!;
+        var document = JsonObject.Create(definition.Json)!;
+        document.Rename();
         if (read is null)
-            Number((JsonObject)document["root"]!, "Workflow1", registry);
+            Number((JsonObject)document["root"]!, "Workflow1", registry, new(StringComparer.Ordinal));
         else
             Complete(document, read);
-        Rename(document);
         document["id"] = definition.Id;
         document["definitionId"] = definition.DefinitionId;
         document["version"] = definition.Version;
@@ -38,41 +37,25 @@ internal static class DefinitionView
         document.Remove("links");
         foreach (var list in Lists)
             document[list] = ListOf(document[list], renamed: true);
-        document["customProperties"] ??= new JsonObject();
-        document["options"] ??= new JsonObject();
+        var custom = document["customProperties"] as JsonObject;
+        if (custom is null)
+            document["customProperties"] = custom = [];
+        if (editor is not null)
+            DraftMark.Put(custom, definition, editor);
+        if (document["options"] is not JsonObject)
+            document["options"] = new JsonObject();
         return JsonSerializer.SerializeToElement(document);
-    }
-
-    /// <summary>The document to store: placeholders are the activities again that they stand for. What needs no change keeps its text.</summary>
-    /// <exception cref="InvalidDefinitionException">Not an object.</exception>
-    public static WorkflowDefinition ToStored(JsonElement model)
-    {
-        if (model.ValueKind != JsonValueKind.Object)
-            throw new InvalidDefinitionException("A workflow definition must be one JSON object.");
-        var text = model.GetRawText();
-        var lacksId = string.IsNullOrWhiteSpace(model.Text("definitionId"));
-        var lacksRoot = model.Member("root") is not { ValueKind: JsonValueKind.Object };
-        if (!lacksId && !lacksRoot && !text.Contains(Placeholder, StringComparison.Ordinal))
-            return WithOwnId(WorkflowDefinition.Parse(text, "The definition"));
-
-        var document = JsonObject.Create(model, AnyCase)!;
-        if (lacksId)
-            document["definitionId"] = WorkflowExecutionContext.NewId();
-        if (lacksRoot)
-            document["root"] = new JsonObject { ["id"] = "Sequence1", ["type"] = "Elsa.Sequence", ["version"] = 1, ["activities"] = new JsonArray() };
-        Restore(document);
-        return WithOwnId(WorkflowDefinition.Parse(document.ToJsonString(Text), "The definition"));
     }
 
     /// <summary>The document with every reference to a workflow naming the version that it was read with.</summary>
     public static string PointTo(JsonElement json, ReadDefinition read)
     {
-        var document = JsonObject.Create(json, AnyCase)!;
+        var document = JsonObject.Create(json)!;
         var changed = false;
         foreach (var (activity, path) in read.Paths)
         {
             if (activity is not WorkflowDefinitionActivity { Source: { } source } || At(document, path) is not { } node
-                || Value(node["workflowDefinitionVersionId"]) == source.VersionId)
+                || node.TextOf("workflowDefinitionVersionId") == source.VersionId)
                 continue;
             Point(node, source);
             changed = true;
@@ -84,35 +67,38 @@ internal static class DefinitionView
     /// <summary>The document as a file: as it is stored, with the identity of the version.</summary>
     public static string Export(WorkflowDefinition definition)
     {
-        var stored = JsonObject.Create(definition.Json, AnyCase)!;
-        var file = new JsonObject(AnyCase)
+        var file = new JsonObject
         {
             ["$schema"] = "https://elsaworkflows.io/schemas/workflow-definition/v3.0.0/schema.json",
             ["id"] = definition.Id,
             ["definitionId"] = definition.DefinitionId,
         };
-        foreach (var (name, value) in stored.Where(m => !file.ContainsKey(m.Key) && !m.Key.Equals("links", StringComparison.OrdinalIgnoreCase)))
-            file[name] = value?.DeepClone();
-        file["version"] = definition.Version;
-        file["isLatest"] = definition.IsLatest;
-        file["isPublished"] = definition.IsPublished;
+        foreach (var (name, value) in JsonObject.Create(definition.Json)!)
+        {
+            if (!name.Equals("links", StringComparison.OrdinalIgnoreCase) && !file.Any(m => m.Key.Equals(name, StringComparison.OrdinalIgnoreCase)))
+                file[name] = value?.DeepClone();
+        }
+
+        file.Set("version", definition.Version);
+        file.Set("isLatest", definition.IsLatest);
+        file.Set("isPublished", definition.IsPublished);
         return file.ToJsonString(Indented);
     }
 
     /// <summary>The activity with that node id in a view, its node ids moved below another place; null when the view does not hold it.</summary>
     /// <param name="below">The node id in whose place <c>Workflow1</c> stands in the view.</param>
-    public static JsonElement? Activity(JsonElement view, string nodeId, string below)
+    public static JsonObject? Activity(JsonElement view, string nodeId, string below)
     {
         var found = Search(JsonObject.Create(view)!["root"], nodeId);
         if (found is null)
             return null;
         Move(found, below);
-        return JsonSerializer.SerializeToElement(found);
+        return (JsonObject)found.DeepClone();
     }
 
     private static JsonObject? Search(JsonNode? node, string nodeId) => node switch
     {
-        JsonObject holder when Value(holder["nodeId"]) == nodeId => holder,
+        JsonObject holder when holder["nodeId"].Value() == nodeId => holder,
         JsonObject holder => holder.Select(m => Search(m.Value, nodeId)).FirstOrDefault(f => f is not null),
         JsonArray items => items.Select(i => Search(i, nodeId)).FirstOrDefault(f => f is not null),
         _ => null,
@@ -127,16 +113,12 @@ internal static class DefinitionView
         }
         else if (node is JsonObject holder)
         {
-            if (Value(holder["nodeId"]) is { } nodeId && nodeId.StartsWith("Workflow1", StringComparison.Ordinal))
+            if (holder["nodeId"].Value() is { } nodeId && nodeId.StartsWith("Workflow1", StringComparison.Ordinal))
                 holder["nodeId"] = below + nodeId["Workflow1".Length..];
             foreach (var member in holder.Select(m => m.Value).ToList())
                 Move(member, below);
         }
     }
-
-    /// <summary>A definition without a version id of its own gets a fresh one.</summary>
-    private static WorkflowDefinition WithOwnId(WorkflowDefinition definition) =>
-        string.IsNullOrWhiteSpace(definition.Json.Text("id")) ? definition with { Id = WorkflowExecutionContext.NewId() } : definition;
 
     private static void Complete(JsonObject document, ReadDefinition read)
     {
@@ -148,154 +130,132 @@ internal static class DefinitionView
             .ToList();
         foreach (var (activity, _, node) in nodes)
         {
-            Rename(node!);
+            node!.Rename();
             node!["id"] = activity.Id;
             node["nodeId"] = read.Graph.NodeOf(activity).NodeId;
             if (activity is NotFoundActivity missing && missing.Type != Placeholder)
             {
-                Replace(node, missing);
+                Replace(node, missing.MissingTypeName, missing.MissingTypeVersion, missing.OriginalActivityJson);
                 continue;
             }
 
             node["version"] = activity.Version;
             if (activity is WorkflowDefinitionActivity { Source: { } source })
                 Point(node, source);
-            node["customProperties"] ??= new JsonObject();
-            node["metadata"] ??= new JsonObject();
-            if (activity is Flowchart)
-                node["connections"] = new JsonArray([.. ListOf(node["connections"]).Select(c => c?.DeepClone()).Select(Nest)]);
-            if (node["activities"] is { } activities)
-                node["activities"] = ListOf(activities);
-            if (node["variables"] is { } variables)
-                node["variables"] = ListOf(variables, renamed: true);
-            foreach (var value in node.Select(m => m.Value).OfType<JsonObject>().Where(v => v["typeName"] is not null || v["expression"] is not null).ToList())
-                RenameInput(value);
+            Tidy(node, activity is Flowchart);
         }
+    }
+
+    /// <summary>Everything that a designer takes for granted, in the form that it expects.</summary>
+    private static void Tidy(JsonObject node, bool isFlowchart)
+    {
+        if (node["customProperties"] is not JsonObject)
+            node["customProperties"] = new JsonObject();
+        if (node["metadata"] is not JsonObject)
+            node["metadata"] = new JsonObject();
+        if (isFlowchart)
+            node["connections"] = new JsonArray([.. ListOf(node["connections"]).Select(c => c?.DeepClone()).Select(Nest)]);
+        if (isFlowchart || node["activities"] is not null)
+            node["activities"] = ListOf(node["activities"]);
+        if (node["variables"] is { } variables)
+            node["variables"] = ListOf(variables, renamed: true);
+        foreach (var value in node.Select(m => m.Value).OfType<JsonObject>().Where(v => v.Get("typeName") is not null || v.Get("expression") is not null).ToList())
+            RenameInput(value);
     }
 
     private static void Point(JsonObject node, WorkflowActivitySource source)
     {
-        node["version"] = source.Version;
-        node["workflowDefinitionId"] = source.DefinitionId;
-        node["workflowDefinitionVersionId"] = source.VersionId;
-        node["latestAvailablePublishedVersion"] = source.Version;
-        node["latestAvailablePublishedVersionId"] = source.VersionId;
+        node.Set("version", source.Version);
+        node.Set("workflowDefinitionId", source.DefinitionId);
+        node.Set("workflowDefinitionVersionId", source.VersionId);
+        node.Set("latestAvailablePublishedVersion", source.Version);
+        node.Set("latestAvailablePublishedVersionId", source.VersionId);
     }
 
-    private static void Replace(JsonObject node, NotFoundActivity missing)
+    private static void Replace(JsonObject node, string type, int version, string? original)
     {
-        var metadata = node["metadata"]?.DeepClone() ?? new JsonObject();
-        var (id, nodeId, name) = (Value(node["id"]), Value(node["nodeId"]), Value(node["name"]));
+        var metadata = node["metadata"] as JsonObject;
+        var custom = node["customProperties"] as JsonObject;
+        var (id, nodeId, name) = (node["id"].Value(), node["nodeId"].Value(), node["name"].Value());
         node.Clear();
         node["id"] = id;
         node["nodeId"] = nodeId;
         node["name"] = name;
         node["type"] = Placeholder;
         node["version"] = 1;
-        node["customProperties"] = new JsonObject();
-        node["metadata"] = metadata;
-        node["missingTypeName"] = missing.MissingTypeName;
-        node["missingTypeVersion"] = missing.MissingTypeVersion;
-        node["originalActivityJson"] = missing.OriginalActivityJson;
+        node["customProperties"] = custom ?? [];
+        node["metadata"] = metadata ?? [];
+        node["missingTypeName"] = type;
+        node["missingTypeVersion"] = version;
+        node["originalActivityJson"] = original;
     }
 
-    /// <summary>Puts the originals back, with the place on the canvas and the id that the placeholder has now.</summary>
-    private static void Restore(JsonNode? node)
+    /// <summary>
+    /// Ids by position, for a document that cannot be read as a whole. What has no type, or one that no descriptor describes, is a
+    /// placeholder here too.
+    /// </summary>
+    private static void Number(JsonObject activity, string parent, ActivityRegistry registry, HashSet<string> used)
     {
-        switch (node)
+        var original = activity.ToJsonString(Text);
+        activity.Rename();
+        var type = activity["type"].Value() ?? "";
+        var id = activity["id"].Value() is { Length: > 0 } given ? given : type[(type.LastIndexOf('.') + 1)..] + "1";
+        var nodeId = $"{parent}:{id}";
+        for (var n = 2; !used.Add(nodeId); n++)
+            nodeId = $"{parent}:{id}_{n}";
+        activity["id"] = nodeId[(parent.Length + 1)..];
+        activity["nodeId"] = nodeId;
+        var version = activity["version"] is JsonValue number && number.TryGetValue(out int stated) ? stated : 0;
+        var descriptor = registry.Find(new WorkflowReference(
+            type, version, activity["workflowDefinitionId"].Value(), activity["workflowDefinitionVersionId"].Value()));
+        if (descriptor is null)
         {
-            case JsonObject { } placeholder when Value(placeholder["type"]) == Placeholder && Value(placeholder["originalActivityJson"]) is { } original:
-                var restored = JsonNode.Parse(original, AnyCase) as JsonObject ?? new JsonObject();
-                if (placeholder["metadata"] is JsonObject { Count: > 0 } metadata)
-                    restored["metadata"] = metadata.DeepClone();
-                // An activity without an id keeps none as long as the one it was given by its position is unchanged in use.
-                restored["id"] = Value(placeholder["id"]);
-                placeholder.ReplaceWith(restored);
-                break;
-            case JsonObject holder:
-                foreach (var child in holder.Select(p => p.Value).ToList())
-                    Restore(child);
-                break;
-            case JsonArray items:
-                foreach (var item in items.ToList())
-                    Restore(item);
-                break;
+            Replace(activity, type, version, original);
+            return;
+        }
+
+        activity["version"] = descriptor.Version;
+        foreach (var member in descriptor.Source is null ? descriptor.Members.Embedded : [])
+        {
+            foreach (var child in ChildrenIn(activity.Get(JsonNamingPolicy.CamelCase.ConvertName(member.Property.Name)), member))
+                Number(child, nodeId, registry, used);
+        }
+
+        Tidy(activity, descriptor.ClrType == typeof(Flowchart));
+        if (activity["activities"] is JsonArray list)
+        {
+            foreach (var stray in list.Where(i => i is not JsonObject).ToList())
+                list.Remove(stray);
         }
     }
 
-    /// <summary>Ids by position, for a document that cannot be read as a whole.</summary>
-    private static void Number(JsonObject activity, string parent, ActivityRegistry registry)
+    private static IEnumerable<JsonObject> ChildrenIn(JsonNode? value, EmbeddedMember member) => member.Shape switch
     {
-        Rename(activity);
-        var type = Value(activity["type"]) ?? "";
-        activity["id"] = Value(activity["id"]) is { Length: > 0 } id ? id : $"{type[(type.LastIndexOf('.') + 1)..]}{activity.GetPath().Length}";
-        activity["nodeId"] = $"{parent}:{Value(activity["id"])}";
-        var embedded = registry.Find(type)?.Members.Embedded.Select(e => JsonNamingPolicy.CamelCase.ConvertName(e.Property.Name)) ?? [];
-        foreach (var member in embedded)
-        {
-            var children = activity[member] is JsonArray or JsonObject ? activity[member] is JsonArray list ? list.ToList() : [activity[member]] : [];
-            foreach (var child in children.OfType<JsonObject>().Where(c => Value(c["type"]) is not null))
-                Number(child, Value(activity["nodeId"])!, registry);
-        }
-    }
+        EmbeddedShape.Single => value is JsonObject child ? [child] : [],
+        EmbeddedShape.List => [.. (Unwrap(value) ?? []).OfType<JsonObject>()],
+        _ => [.. (Unwrap(value) ?? []).OfType<JsonObject>().SelectMany(record =>
+            member.Item!.Embedded.SelectMany(e => ChildrenIn(record.Get(JsonNamingPolicy.CamelCase.ConvertName(e.Property.Name)), e)))],
+    };
 
     private static JsonNode? Nest(JsonNode? connection)
     {
-        if (connection is not JsonObject flat || flat["source"] is not JsonValue)
+        if (connection is not JsonObject flat || flat.Get("source") is not JsonValue)
             return connection;
         return new JsonObject
         {
-            ["source"] = new JsonObject { ["activity"] = Value(flat["source"]), ["port"] = Value(flat["sourcePort"]) ?? "Done" },
-            ["target"] = new JsonObject { ["activity"] = Value(flat["target"]), ["port"] = Value(flat["targetPort"]) ?? "In" },
+            ["source"] = new JsonObject { ["activity"] = flat.TextOf("source"), ["port"] = flat.TextOf("sourcePort") ?? "Done" },
+            ["target"] = new JsonObject { ["activity"] = flat.TextOf("target"), ["port"] = flat.TextOf("targetPort") ?? "In" },
             ["vertices"] = new JsonArray(),
         };
     }
 
-    /// <summary>The list itself, taken out of its holder and of a <c>$values</c> wrapper; empty for anything else.</summary>
-    private static JsonArray ListOf(JsonNode? node, bool renamed = false)
-    {
-        var list = node as JsonArray ?? (node as JsonObject)?["$values"] as JsonArray;
-        var copy = (JsonArray?)list?.DeepClone() ?? [];
-        foreach (var item in renamed ? copy.OfType<JsonObject>() : [])
-            Rename(item);
-        return copy;
-    }
-
     private static void RenameInput(JsonObject input)
     {
-        Rename(input);
+        input.Rename();
         foreach (var member in new[] { "expression", "memoryReference" })
         {
             if (input[member] is JsonObject inner)
-                Rename(inner);
+                inner.Rename();
         }
     }
-
-    /// <summary>Member names in camelCase, one level deep: names below may be a person's own.</summary>
-    private static void Rename(JsonObject node)
-    {
-        if (node.All(p => !char.IsUpper(p.Key[0])))
-            return;
-        var members = node.ToList();
-        node.Clear();
-        foreach (var (name, value) in members)
-            node[JsonNamingPolicy.CamelCase.ConvertName(name)] = value;
-    }
-
-    private static JsonObject? At(JsonNode? node, string path)
-    {
-        foreach (var step in path.Split('.'))
-        {
-            var open = step.IndexOf('[', StringComparison.Ordinal);
-            node = (node as JsonObject)?[open < 0 ? step : step[..open]];
-            if (open < 0)
-                continue;
-            var list = node as JsonArray ?? (node as JsonObject)?["$values"] as JsonArray;
-            node = list?[int.Parse(step.AsSpan(open + 1, step.Length - open - 2), System.Globalization.CultureInfo.InvariantCulture)];
-        }
-
-        return node as JsonObject;
-    }
-
-    private static string? Value(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 }

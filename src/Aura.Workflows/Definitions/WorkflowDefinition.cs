@@ -29,6 +29,19 @@ public sealed record WorkflowDefinition
     /// <summary>When this version was stored; default when it was not.</summary>
     public DateTimeOffset CreatedAt { get; init; }
 
+    /// <summary>Tells this state of the document from every other that any definition ever had; 0 when it was not stored.</summary>
+    public long Revision { get; init; }
+
+    /// <summary>Who stored the document last; null when the host did.</summary>
+    public string? SavedBy { get; init; }
+
+    public DateTimeOffset SavedAt { get; init; }
+
+    /// <summary>Who published this version first; null when the host did, or nobody.</summary>
+    public string? PublishedBy { get; init; }
+
+    public DateTimeOffset? PublishedAt { get; init; }
+
     public required JsonElement Json { get; init; }
 
     public string? Description => Json.Text("description");
@@ -56,6 +69,9 @@ public sealed record WorkflowDefinition
 
     /// <summary>The versions of used workflows that it was published with, by reference key; empty for drafts.</summary>
     internal IReadOnlyDictionary<string, string> References { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The open editor that saved last, the revision that it was opened on, and hashes of what it stored since.</summary>
+    internal (string Id, long Base, string[] Hashes)? Editor { get; init; }
 
     internal DefinitionOptions Options => _options ??= DefinitionOptions.Of(this);
 

@@ -23,52 +23,93 @@ public sealed partial class DefinitionStore
     // A new definition may bring the id of its version; where that is taken (a copy of another) it gets its own.
     private const string InsertSql = """
         INSERT INTO wf.definitions (version_id, definition_id, version, name, is_latest, is_published, content_hash, source_hash, document,
-            description, tool_version, is_readonly, is_system, usable_as_activity)
-        VALUES ($1, $2, $3, $4, true, false, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (version_id) DO NOTHING
+            description, tool_version, is_readonly, is_system, usable_as_activity, saved_by, editor, editor_base, editor_hashes)
+        VALUES ($1, $2, $3, $4, true, false, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT (version_id) DO NOTHING
         """;
+
+    private const string UpdateSql = """
+        UPDATE wf.definitions SET name = $2, content_hash = $3, source_hash = $4, document = $5, description = $6, tool_version = $7,
+            is_readonly = $8, is_system = $9, usable_as_activity = $10, saved_by = $11, editor = $12, editor_base = $13, editor_hashes = $14,
+            saved_at = now(), revision = nextval('wf.definition_revisions')
+        WHERE version_id = $1
+        """;
+
+    /// <summary>A client that got no answer repeats its request for less than this.</summary>
+    private static readonly TimeSpan RepeatTime = TimeSpan.FromMinutes(10);
+
+    /// <summary>How many of an editor's last saves are remembered.</summary>
+    private const int RememberedSaves = 8;
 
     /// <summary>
     /// Stores a document as the draft of its definition: in place when the latest version was never published and no instance runs
     /// on it, else as a new version. Without a definition id it is a new definition. Saving what is stored already changes nothing.
     /// </summary>
     /// <param name="document">An Elsa 3 definition; ids and flags of the version in it do not count.</param>
+    /// <param name="save">Who saves, and what was seen of the draft before.</param>
     /// <exception cref="InvalidDefinitionException">Not an object.</exception>
     /// <exception cref="ReadonlyDefinitionException">The stored definition is read-only.</exception>
-    public async Task<WorkflowDefinition> SaveDraftAsync(JsonElement document, CancellationToken cancellationToken = default)
+    /// <exception cref="DraftConflictException">Somebody else changed the draft meanwhile.</exception>
+    public async Task<WorkflowDefinition> SaveDraftAsync(
+        JsonElement document, DraftSave? save = null, CancellationToken cancellationToken = default)
     {
-        var definition = DefinitionView.ToStored(document);
-        await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definition.DefinitionId], cancellationToken);
-        var saved = await SaveAsync(transaction, definition, null, cancellationToken);
+        save ??= DraftSave.ByProgram;
+        var intake = await TakeInAsync(document, save, cancellationToken);
+        await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [intake.Definition.DefinitionId], cancellationToken);
+        var saved = await SaveAsync(transaction, intake, cancellationToken);
         await transaction.CommitAsync();
         Forget(saved);
         return saved;
     }
 
-    /// <summary>Makes an old version the draft again.</summary>
+    /// <summary>
+    /// Stores a document as the draft and publishes it, in one transaction: what is published is what was handed in. With validation
+    /// errors the draft is stored and not published.
+    /// </summary>
+    /// <inheritdoc cref="SaveDraftAsync" path="/exception"/>
+    public async Task<PublishResult> SaveAndPublishAsync(JsonElement document, DraftSave? save = null, CancellationToken cancellationToken = default)
+    {
+        save ??= DraftSave.ByProgram;
+        var intake = await TakeInAsync(document, save, cancellationToken);
+        // Consumers that come later than this look are moved by the next publication.
+        var consumers = intake.Definition.AutoUpdateConsumingWorkflows
+            ? await FindConsumersAsync(intake.Definition.DefinitionId, cancellationToken)
+            : [];
+        await using var transaction = await DefinitionTransaction.BeginAsync(
+            dataSource, [intake.Definition.DefinitionId, .. consumers], cancellationToken);
+        var saved = await SaveAsync(transaction, intake, cancellationToken);
+        return await PublishAndCommitAsync(transaction, saved, consumers, failOnValidationErrors: true, save.Actor, cancellationToken);
+    }
+
+    /// <summary>Makes an old version the draft again, as a new version: what is the draft now stays in the history.</summary>
     /// <returns>The draft, or null when there is no such version.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
-    public async Task<WorkflowDefinition?> RevertAsync(string definitionId, int version, CancellationToken cancellationToken = default)
+    public async Task<WorkflowDefinition?> RevertAsync(
+        string definitionId, int version, string? actor = null, CancellationToken cancellationToken = default)
     {
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId], cancellationToken);
         var old = (await transaction.QueryAsync(
             $"SELECT {Columns} FROM wf.definitions d WHERE definition_id = $1 AND version = $2", [definitionId, version], Read)).FirstOrDefault();
         if (old is null)
             return null;
-        var saved = await SaveAsync(transaction, old, null, cancellationToken);
+        var saved = await SaveAsync(transaction, new(old, new() { Actor = actor, Source = DraftSource.File }), cancellationToken);
         await transaction.CommitAsync();
         Forget(saved);
         return saved;
     }
 
-    /// <summary>Deletes all versions of a definition with their instances and triggers.</summary>
+    /// <summary>Deletes all versions of a definition with their finished instances and triggers.</summary>
+    /// <param name="evenRunning">Also running instances; without it they keep the definition.</param>
     /// <returns>False when there is no such definition.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
-    public async Task<bool> DeleteAsync(string definitionId, CancellationToken cancellationToken = default)
+    /// <exception cref="RunningInstancesException">Instances of it are running.</exception>
+    public async Task<bool> DeleteAsync(string definitionId, bool evenRunning = false, CancellationToken cancellationToken = default)
     {
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId], cancellationToken);
         if (await LatestAsync(transaction, definitionId) is not { } latest)
             return false;
         RefuseReadonly(latest);
+        if (!evenRunning)
+            await RefuseRunningAsync(transaction, $"'{latest.Name ?? definitionId}'", definitionId, null);
         await transaction.ExecuteAsync([.. DeleteInstances("definition_id", definitionId)]);
         await transaction.ExecuteAsync([.. RetractStatements(definitionId)]);
         await transaction.ExecuteAsync(Sql.Batch("DELETE FROM wf.definitions WHERE definition_id = $1", definitionId));
@@ -77,10 +118,11 @@ public sealed partial class DefinitionStore
         return true;
     }
 
-    /// <summary>Deletes one version with its instances; when it was the latest, the one before it takes its place.</summary>
+    /// <summary>Deletes one version with its finished instances; when it was the latest, the one before it takes its place.</summary>
+    /// <inheritdoc cref="DeleteAsync" path="/param[@name='evenRunning']"/>
     /// <returns>False when there is no such version.</returns>
-    /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
-    public async Task<bool> DeleteVersionAsync(string versionId, CancellationToken cancellationToken = default)
+    /// <inheritdoc cref="DeleteAsync" path="/exception"/>
+    public async Task<bool> DeleteVersionAsync(string versionId, bool evenRunning = false, CancellationToken cancellationToken = default)
     {
         if (await FindVersionAsync(versionId, cancellationToken) is not { } found)
             return false;
@@ -90,6 +132,8 @@ public sealed partial class DefinitionStore
         if (version is null)
             return false;
         RefuseReadonly(version);
+        if (!evenRunning)
+            await RefuseRunningAsync(transaction, $"Version {version.Version} of '{version.Name ?? version.DefinitionId}'", version.DefinitionId, versionId);
         await transaction.ExecuteAsync([.. DeleteInstances("definition_version_id", versionId)]);
         if (version.IsPublished)
             await transaction.ExecuteAsync([.. RetractStatements(version.DefinitionId)]);
@@ -104,33 +148,64 @@ public sealed partial class DefinitionStore
         return true;
     }
 
-    private async Task<WorkflowDefinition> SaveAsync(
-        DefinitionTransaction transaction, WorkflowDefinition definition, string? sourceHash, CancellationToken cancellationToken)
+    /// <summary>What can be said of a document before its definition is locked.</summary>
+    private async Task<Intake> TakeInAsync(JsonElement document, DraftSave save, CancellationToken cancellationToken)
     {
-        var latest = await LatestAsync(transaction, definition.DefinitionId);
-        if (latest is not null)
-            RefuseReadonly(latest);
-        // Studio sends a save again when the answer got lost: it must not make another version.
-        if (latest?.ContentHash == definition.ContentHash)
-            return latest;
+        await RefreshActivitiesAsync(cancellationToken);
+        var repeatable = save.Source == DraftSource.Program ? null : DefinitionIntake.IdOfNew(document, save.Actor, isFile: save.Source == DraftSource.File);
+        if (repeatable is not null && (await dataSource.QueryAsync(
+            "SELECT FROM wf.definitions WHERE definition_id = $1 AND version = 1 AND created_at < now() - $2::interval",
+            [repeatable, RepeatTime], _ => true, cancellationToken)).Count > 0)
+            repeatable = null;
+        var definition = DefinitionIntake.ToStored(document, registry, repeatable ?? WorkflowExecutionContext.NewId());
+        var mark = save.Source == DraftSource.File ? null : DraftMark.Of(document);
+        if (mark?.DefinitionId != definition.DefinitionId)
+            mark = null;
+        return new(definition, save, mark, DefinitionIntake.LacksRoot(document), IsNew: repeatable is not null);
+    }
 
-        var isNewVersion = latest is null || latest.WasPublished || await HasRunningAsync(transaction, latest);
+    private async Task<WorkflowDefinition> SaveAsync(DefinitionTransaction transaction, Intake intake, CancellationToken cancellationToken)
+    {
+        var (definition, save, mark, _, _) = intake;
+        var latest = await LatestAsync(transaction, definition.DefinitionId);
+        var seen = save.Revision ?? mark?.Revision;
+        if (latest is null && seen is not null)
+            throw new DraftConflictException(definition.DefinitionId);
+        if (latest is not null)
+        {
+            RefuseReadonly(latest);
+            if (intake.IsNew)
+                return latest;
+            if (save.Source == DraftSource.Editor)
+                definition = DefinitionIntake.Carry(definition, latest);
+            // Studio sends a save again when the answer got lost: it must not make another version.
+            if (latest.ContentHash == definition.ContentHash)
+                return latest;
+            if (seen is not null && seen != latest.Revision)
+                RefuseStale(latest, definition, save, seen.Value, mark);
+            if (save.Source == DraftSource.Editor && latest.WasPublished && await IsAsShownAsync(latest, definition, cancellationToken))
+                return latest;
+        }
+
+        if (save.Source != DraftSource.Program)
+            RefuseRoot(definition, latest, intake.LacksRoot);
+        var editor = EditorOf(latest, definition, seen, mark);
+        var isNewVersion = latest is null || latest.WasPublished || save.Source == DraftSource.File || await HasRunningAsync(transaction, latest);
         var versionId = latest is null ? definition.Id : isNewVersion ? WorkflowExecutionContext.NewId() : latest.Id;
         var version = latest is null ? 1 : isNewVersion ? latest.Version + 1 : latest.Version;
         if (isNewVersion)
         {
             await transaction.ExecuteAsync(Sql.Batch(
                 "UPDATE wf.definitions SET is_latest = false WHERE definition_id = $1 AND is_latest", definition.DefinitionId));
-            if (await transaction.ExecuteAsync(Insert(definition, versionId, version, sourceHash)) == 0)
-                await transaction.ExecuteAsync(Insert(definition, versionId = WorkflowExecutionContext.NewId(), version, sourceHash));
+            if (await transaction.ExecuteAsync(Insert(definition, versionId, version, null, save.Actor, editor)) == 0)
+                await transaction.ExecuteAsync(Insert(definition, versionId = WorkflowExecutionContext.NewId(), version, null, save.Actor, editor));
         }
         else
         {
-            await transaction.ExecuteAsync(Sql.Batch("""
-                UPDATE wf.definitions SET name = $2, content_hash = $3, source_hash = $4, document = $5, description = $6, tool_version = $7,
-                    is_readonly = $8, is_system = $9, usable_as_activity = $10 WHERE version_id = $1
-                """, versionId, definition.Name, definition.ContentHash, sourceHash, JsonValue.Of(definition.Json), definition.Description,
-                definition.ToolVersion, definition.IsReadonly, definition.IsSystem, definition.UsableAsActivity));
+            await transaction.ExecuteAsync(Sql.Batch(
+                UpdateSql, versionId, definition.Name, definition.ContentHash, null, JsonValue.Of(definition.Json), definition.Description,
+                definition.ToolVersion, definition.IsReadonly, definition.IsSystem, definition.UsableAsActivity, save.Actor,
+                editor?.Id, (object?)editor?.Base ?? DBNull.Value, editor?.Hashes ?? []));
         }
 
         var saved = (await transaction.QueryAsync($"SELECT {Columns} FROM wf.definitions d WHERE version_id = $1", [versionId], Read))[0];
@@ -138,9 +213,63 @@ public sealed partial class DefinitionStore
         return saved;
     }
 
-    private static NpgsqlBatchCommand Insert(WorkflowDefinition definition, string versionId, int version, string? sourceHash) => Sql.Batch(
+    /// <summary>
+    /// Another state than the one that was seen is stored. Only the very editor that made it may go on over it: its saves overlap when
+    /// answers are slow. One that was stored and replaced before is an old request that comes once more.
+    /// </summary>
+    private static void RefuseStale(WorkflowDefinition latest, WorkflowDefinition given, DraftSave save, long seen, DraftMark? mark)
+    {
+        var isOwn = save.Revision is null && mark?.Editor is { } id && latest.Editor?.Id == id && seen >= latest.Editor.Value.Base;
+        if (!isOwn || latest.Editor!.Value.Hashes.Contains(given.ContentHash))
+            throw new DraftConflictException(latest, isOwn);
+    }
+
+    private static (string Id, long Base, string[] Hashes)? EditorOf(WorkflowDefinition? latest, WorkflowDefinition given, long? seen, DraftMark? mark)
+    {
+        if (mark?.Editor is not { } id)
+            return null;
+        return latest?.Editor is { } last && last.Id == id
+            ? (id, last.Base, [.. last.Hashes.TakeLast(RememberedSaves - 1), given.ContentHash])
+            : (id, seen ?? 0, [given.ContentHash]);
+    }
+
+    /// <summary>A published version that an editor gives back as it was shown is not a new one.</summary>
+    private async Task<bool> IsAsShownAsync(WorkflowDefinition latest, WorkflowDefinition given, CancellationToken cancellationToken)
+    {
+        var shown = DefinitionIntake.ToStored(await ViewAsync(latest, cancellationToken: cancellationToken), registry, latest.DefinitionId);
+        return DefinitionIntake.Same(shown, given);
+    }
+
+    /// <summary>A designer shows an empty canvas for what it does not know as a root, and then saves the empty canvas.</summary>
+    private void RefuseRoot(WorkflowDefinition given, WorkflowDefinition? latest, bool lacksRoot)
+    {
+        if (latest is not null && lacksRoot)
+            throw new InvalidDefinitionException("The definition has no 'root' activity. Nothing was stored, because all activities would be lost.");
+        var root = given.Json.Member("root")!.Value;
+        var type = root.Text("type") ?? throw new InvalidDefinitionException("The 'root' activity has no 'type'. Use Elsa.Flowchart or Elsa.Sequence.");
+        if (type == "Elsa.Workflow")
+            throw new InvalidDefinitionException("The 'root' is an Elsa.Workflow. It must be the activity that the workflow runs: use Elsa.Flowchart or Elsa.Sequence.");
+        if (registry.Find(WorkflowReference.Of(root, type)) is null && latest?.Json.Member("root")?.Text("type") != type)
+            throw new InvalidDefinitionException($"The 'root' activity has the type '{type}', which this host does not have. Create the workflow as a flowchart (Elsa.Flowchart) or a sequence (Elsa.Sequence).");
+    }
+
+    private static async Task RefuseRunningAsync(DefinitionTransaction transaction, string what, string definitionId, string? versionId)
+    {
+        var running = (await transaction.QueryAsync(
+            """
+            SELECT count(*) FROM wf.instances
+            WHERE definition_id = $1 AND status = 'Running' AND ($2::text IS NULL OR definition_version_id = $2)
+            """, [definitionId, versionId], r => r.GetInt64(0)))[0];
+        if (running > 0)
+            throw new RunningInstancesException(what, running);
+    }
+
+    private static NpgsqlBatchCommand Insert(
+        WorkflowDefinition definition, string versionId, int version, string? sourceHash, string? actor = null,
+        (string Id, long Base, string[] Hashes)? editor = null) => Sql.Batch(
         InsertSql, versionId, definition.DefinitionId, version, definition.Name, definition.ContentHash, sourceHash, JsonValue.Of(definition.Json),
-        definition.Description, definition.ToolVersion, definition.IsReadonly, definition.IsSystem, definition.UsableAsActivity);
+        definition.Description, definition.ToolVersion, definition.IsReadonly, definition.IsSystem, definition.UsableAsActivity, actor,
+        editor?.Id, (object?)editor?.Base ?? DBNull.Value, editor?.Hashes ?? []);
 
     /// <summary>Null for a draft that cannot be built yet; publishing it will say why.</summary>
     private async Task<ReadDefinition?> TryReadAsync(WorkflowDefinition definition, CancellationToken cancellationToken)
@@ -200,4 +329,9 @@ public sealed partial class DefinitionStore
             _graphs.Remove(definition.Id);
         _refreshedAt = 0;
     }
+
+    /// <param name="LacksRoot">The document came without a root; the definition has an empty one.</param>
+    /// <param name="IsNew">The document came without a definition id: where that id exists, it is the same request once more.</param>
+    private sealed record Intake(
+        WorkflowDefinition Definition, DraftSave Save, DraftMark? Mark = null, bool LacksRoot = false, bool IsNew = false);
 }

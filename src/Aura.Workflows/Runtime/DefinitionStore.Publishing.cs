@@ -29,7 +29,7 @@ public sealed partial class DefinitionStore
     /// <returns>Null when there is no such definition. With validation errors nothing was changed.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
     public async Task<PublishResult?> PublishAsync(
-        string definitionId, bool failOnValidationErrors = true, CancellationToken cancellationToken = default)
+        string definitionId, bool failOnValidationErrors = true, string? actor = null, CancellationToken cancellationToken = default)
     {
         if (await FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is not { } seen)
             return null;
@@ -38,14 +38,27 @@ public sealed partial class DefinitionStore
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
         if (await LatestAsync(transaction, definitionId) is not { } latest)
             return null;
+        return await PublishAndCommitAsync(transaction, latest, consumers, failOnValidationErrors, actor, cancellationToken);
+    }
+
+    /// <summary>Publishes the latest version, moves the consumers that are locked with it, and commits, also what was done before.</summary>
+    private async Task<PublishResult> PublishAndCommitAsync(
+        DefinitionTransaction transaction, WorkflowDefinition latest, IReadOnlyList<string> consumers, bool failOnValidationErrors, string? actor,
+        CancellationToken cancellationToken)
+    {
         if (latest.IsPublished)
             return new() { Definition = latest, AlreadyPublished = true };
         RefuseReadonly(latest);
-        var (published, errors) = await PublishAsync(transaction, latest, [], failOnValidationErrors, cancellationToken);
+        var (published, errors) = await PublishAsync(transaction, latest, [], failOnValidationErrors, actor, cancellationToken);
         if (published is null)
+        {
+            await transaction.CommitAsync();
+            Forget(latest);
             return new() { Definition = latest, ValidationErrors = errors };
+        }
+
         var changed = latest.AutoUpdateConsumingWorkflows
-            ? await MoveConsumersAsync(transaction, published, consumers, cancellationToken)
+            ? await MoveConsumersAsync(transaction, published, consumers, actor, cancellationToken)
             : [];
         await transaction.CommitAsync();
         foreach (var definition in changed.Append(published))
@@ -75,7 +88,8 @@ public sealed partial class DefinitionStore
     /// Moves every workflow that uses this one to its published version: published consumers are published again, drafts are changed only.
     /// </summary>
     /// <returns>Definition ids of the consumers that changed; null when nothing is published.</returns>
-    public async Task<IReadOnlyList<string>?> UpdateConsumersAsync(string definitionId, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<string>?> UpdateConsumersAsync(
+        string definitionId, string? actor = null, CancellationToken cancellationToken = default)
     {
         var consumers = await FindConsumersAsync(definitionId, cancellationToken);
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
@@ -83,7 +97,7 @@ public sealed partial class DefinitionStore
             $"SELECT {Columns} FROM wf.definitions d WHERE definition_id = $1 AND is_published", [definitionId], Read)).FirstOrDefault();
         if (published is null)
             return null;
-        var changed = await MoveConsumersAsync(transaction, published, consumers, cancellationToken);
+        var changed = await MoveConsumersAsync(transaction, published, consumers, actor, cancellationToken);
         await transaction.CommitAsync();
         foreach (var definition in changed)
             Forget(definition);
@@ -127,7 +141,7 @@ public sealed partial class DefinitionStore
             Sql.Batch("UPDATE wf.definitions SET is_latest = false WHERE definition_id = $1 AND is_latest", definition.DefinitionId),
             Insert(definition, WorkflowExecutionContext.NewId(), version, hash));
         var stored = (await LatestAsync(transaction, definition.DefinitionId))!;
-        var (published, errors) = await PublishAsync(transaction, stored, [], failOnErrors: false, cancellationToken);
+        var (published, errors) = await PublishAsync(transaction, stored, [], failOnErrors: false, null, cancellationToken);
         await transaction.CommitAsync();
         foreach (var error in errors)
             LogWarning(logger, definition.DefinitionId, stored.Version, $"{error.ActivityId}: {error.Message}");
@@ -138,7 +152,7 @@ public sealed partial class DefinitionStore
     /// <returns>The published version, or null with the errors that stand against it.</returns>
     private async Task<(WorkflowDefinition? Published, IReadOnlyList<DefinitionValidationError> Errors)> PublishAsync(
         DefinitionTransaction transaction, WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, bool failOnErrors,
-        CancellationToken cancellationToken)
+        string? actor, CancellationToken cancellationToken)
     {
         var (read, triggers, errors) = await ExamineAsync(definition, unpublished, cancellationToken);
         if (read is not null)
@@ -148,7 +162,11 @@ public sealed partial class DefinitionStore
 
         await transaction.ExecuteAsync(
             Sql.Batch("UPDATE wf.definitions SET is_published = false WHERE definition_id = $1 AND is_published", definition.DefinitionId),
-            Sql.Batch("UPDATE wf.definitions SET is_published = true, published_at = coalesce(published_at, now()) WHERE version_id = $1", definition.Id));
+            Sql.Batch("""
+                UPDATE wf.definitions SET is_published = true, published_at = coalesce(published_at, now()),
+                    published_by = CASE WHEN published_at IS NULL THEN $2 ELSE published_by END
+                WHERE version_id = $1
+                """, definition.Id, actor));
         await WriteReferencesAsync(transaction, definition, read);
         var strategy = definition.Options.ActivationStrategy is var chosen && chosen == ActivationStrategy.Always ? null : chosen.ToString();
         // A row whose activity and stimulus are the same keeps its id.
@@ -169,7 +187,13 @@ public sealed partial class DefinitionStore
                 triggers.Select(t => t.Payload.GetRawText()).ToArray(), strategy));
         var payloads = triggers.Select(t => (t.ActivityId, new TriggerPayload(t.Name, t.Payload))).ToList();
         await transaction.ExecuteAsync([.. effects.SelectMany(e => e.Published(definition, payloads))]);
-        return (definition with { IsPublished = true, WasPublished = true }, errors);
+        return (definition with
+        {
+            IsPublished = true,
+            WasPublished = true,
+            PublishedBy = definition.WasPublished ? definition.PublishedBy : actor,
+            PublishedAt = definition.PublishedAt ?? time.GetUtcNow(),
+        }, errors);
     }
 
     private async Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, List<DefinitionValidationError> Errors)> ExamineAsync(
@@ -215,7 +239,8 @@ public sealed partial class DefinitionStore
 
     /// <summary>Children before those that use them, so that each consumer is written once, with all of its new references.</summary>
     private async Task<IReadOnlyList<WorkflowDefinition>> MoveConsumersAsync(
-        DefinitionTransaction transaction, WorkflowDefinition published, IReadOnlyList<string> consumers, CancellationToken cancellationToken)
+        DefinitionTransaction transaction, WorkflowDefinition published, IReadOnlyList<string> consumers, string? actor,
+        CancellationToken cancellationToken)
     {
         var uses = (await transaction.QueryAsync(
             """
@@ -233,14 +258,14 @@ public sealed partial class DefinitionStore
                 continue;
             var read = await ReadAsync(latest, moved, cancellationToken);
             var document = DefinitionView.PointTo(latest.Json, read);
-            var saved = await SaveAsync(transaction, WorkflowDefinition.Parse(document, next), null, cancellationToken);
+            var saved = await SaveAsync(transaction, new(WorkflowDefinition.Parse(document, next), new() { Actor = actor }), cancellationToken);
             // A version that was published names its children's versions in a table too: without a change in the text it stays as it is.
             if (saved.Id == latest.Id && saved.ContentHash == latest.ContentHash)
                 continue;
             changed.Add(saved);
             if (!latest.IsPublished)
                 continue;
-            var (republished, errors) = await PublishAsync(transaction, saved, moved, failOnErrors: true, cancellationToken);
+            var (republished, errors) = await PublishAsync(transaction, saved, moved, failOnErrors: true, actor, cancellationToken);
             if (republished is null)
             {
                 foreach (var error in errors)

@@ -24,7 +24,7 @@ public sealed partial class DefinitionStore(
         version_id, definition_id, version, name, is_latest, is_published, created_at, published_at IS NOT NULL,
         CASE WHEN published_at IS NOT NULL THEN (SELECT json_object_agg(r.reference, r.child_version_id)
             FROM wf.definition_references r WHERE r.version_id = d.version_id AND r.child_version_id IS NOT NULL) END,
-        document
+        document, revision, saved_by, saved_at, published_by, published_at, editor, editor_base, editor_hashes
         """;
 
     private readonly RecentCache<CachedGraph> _graphs = new(options.Value.MaxCachedGraphs);
@@ -92,33 +92,32 @@ public sealed partial class DefinitionStore(
         var where = Where(filter, Parameter(values));
         var column = order switch { DefinitionOrder.Name => "lower(name)", DefinitionOrder.Version => "version", _ => "created_at" };
         var direction = descending ? "DESC" : "ASC";
-        var total = 0L;
+        // The count apart: a window over all rows would read all of them for every page.
+        var total = (await dataSource.QueryAsync($"SELECT count(*) FROM wf.definitions WHERE {where}", [.. values], r => r.GetInt64(0), cancellationToken))[0];
         var items = await dataSource.QueryAsync(
             $"""
-            SELECT version_id, definition_id, name, description, version, tool_version, is_latest, is_published, created_at, is_readonly, count(*) OVER ()
+            SELECT version_id, definition_id, name, description, version, tool_version, is_latest, is_published, created_at, is_readonly,
+                saved_by, saved_at, published_by, published_at
             FROM wf.definitions WHERE {where}
-            ORDER BY {column} {direction}, version_id LIMIT {Parameter(values)(pageSize)} OFFSET {Parameter(values)((long)page * pageSize)}
+            ORDER BY {column} {direction}, version_id {direction} LIMIT {Parameter(values)(pageSize)} OFFSET {Parameter(values)((long)page * pageSize)}
             """,
-            [.. values], r =>
+            [.. values], r => new WorkflowDefinitionSummary
             {
-                total = r.GetInt64(10);
-                return new WorkflowDefinitionSummary
-                {
-                    Id = r.GetString(0),
-                    DefinitionId = r.GetString(1),
-                    Name = r.Text(2),
-                    Description = r.Text(3),
-                    Version = r.GetInt32(4),
-                    ToolVersion = r.Text(5),
-                    IsLatest = r.GetBoolean(6),
-                    IsPublished = r.GetBoolean(7),
-                    CreatedAt = r.GetFieldValue<DateTimeOffset>(8),
-                    IsReadonly = r.GetBoolean(9),
-                };
+                Id = r.GetString(0),
+                DefinitionId = r.GetString(1),
+                Name = r.Text(2),
+                Description = r.Text(3),
+                Version = r.GetInt32(4),
+                ToolVersion = r.Text(5),
+                IsLatest = r.GetBoolean(6),
+                IsPublished = r.GetBoolean(7),
+                CreatedAt = r.GetFieldValue<DateTimeOffset>(8),
+                IsReadonly = r.GetBoolean(9),
+                SavedBy = r.Text(10),
+                SavedAt = r.GetFieldValue<DateTimeOffset>(11),
+                PublishedBy = r.Text(12),
+                PublishedAt = r.IsDBNull(13) ? null : r.GetFieldValue<DateTimeOffset>(13),
             }, cancellationToken);
-        // A page beyond the end has no row to carry the count.
-        if (items.Count == 0 && page > 0)
-            total = (await ListAsync(filter, 0, 1, order, descending, cancellationToken)).TotalCount;
         return new(items, total);
     }
 
@@ -183,7 +182,8 @@ public sealed partial class DefinitionStore(
     }
 
     /// <summary>A version's document as Studio reads it: with ids, node ids and flags, unknown activities as placeholders.</summary>
-    public async Task<JsonElement> ViewAsync(WorkflowDefinition definition, CancellationToken cancellationToken = default)
+    /// <param name="editor">Names the editor that opens it: the document then carries a <see cref="DraftMark"/>.</param>
+    public async Task<JsonElement> ViewAsync(WorkflowDefinition definition, string? editor = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(definition);
         ReadDefinition? read = null;
@@ -197,33 +197,7 @@ public sealed partial class DefinitionStore(
             LogUnreadable(logger, definition.DefinitionId, definition.Version, e.Message);
         }
 
-        return DefinitionView.Of(definition, read, registry);
-    }
-
-    /// <summary>
-    /// One activity of a version as Studio reads it. A workflow that is used as an activity is given as its root, and node ids within it
-    /// are looked for too.
-    /// </summary>
-    /// <returns>Null when the version or the node does not exist.</returns>
-    /// <exception cref="InvalidDefinitionException">The version's document cannot be built.</exception>
-    public async Task<JsonElement?> ViewActivityAsync(string versionId, string nodeId, CancellationToken cancellationToken = default)
-    {
-        if (await FindVersionAsync(versionId, cancellationToken) is not { } definition)
-            return null;
-        var node = (await GraphAsync(versionId, cancellationToken)).Find(nodeId);
-        if (node?.Activity is WorkflowDefinitionActivity { Root: { } } used)
-            node = (await GraphAsync(versionId, cancellationToken)).NodeOf(used.Root);
-        if (node is null)
-            return null;
-        var holder = node.Parent;
-        while (holder is not null && holder.Activity is not WorkflowDefinitionActivity)
-            holder = holder.Parent;
-        if (holder?.Activity is WorkflowDefinitionActivity { Source: { } source })
-            definition = await FindVersionAsync(source.VersionId, cancellationToken);
-        var below = holder?.NodeId ?? "Workflow1";
-        return definition is null
-            ? null
-            : DefinitionView.Activity(await ViewAsync(definition, cancellationToken), "Workflow1" + node.NodeId[below.Length..], below);
+        return DefinitionView.Of(definition, read, registry, editor);
     }
 
     /// <summary>Versions as files to hand on; read back by <see cref="SaveDraftAsync"/> or by an import at start.</summary>
@@ -241,11 +215,17 @@ public sealed partial class DefinitionStore(
             }
         }
 
-        return [.. definitions.Select(d => new ExportedDefinition($"{FileNameOf(d)}-v{d.Version}.json", DefinitionView.Export(d)))];
+        var names = definitions.GroupBy(FileNameOf, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key).ToHashSet(StringComparer.Ordinal);
+        return [.. definitions.Select(d => new ExportedDefinition(
+            (names.Contains(FileNameOf(d)) ? $"{FileNameOf(d)}-{d.DefinitionId}" : FileNameOf(d)) + ".json", DefinitionView.Export(d)))];
     }
 
-    private static string FileNameOf(WorkflowDefinition definition) =>
-        string.Concat((definition.Name ?? definition.DefinitionId).Select(c => char.IsLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-'));
+    private static string FileNameOf(WorkflowDefinition definition)
+    {
+        var name = string.IsNullOrWhiteSpace(definition.Name) ? definition.DefinitionId : definition.Name.Trim();
+        var text = string.Concat(name.Take(80).Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '-'));
+        return $"{text}-v{definition.Version}";
+    }
 
     /// <summary>Every activity type that a designer may meet, with the published workflows that are usable as activities.</summary>
     public async Task<IReadOnlyList<ActivityDescriptor>> ListActivitiesAsync(CancellationToken cancellationToken = default)
@@ -368,6 +348,12 @@ public sealed partial class DefinitionStore(
         WasPublished = reader.GetBoolean(7),
         References = reader.IsDBNull(8) ? new Dictionary<string, string>() : JsonSerializer.Deserialize<Dictionary<string, string>>(reader.GetString(8))!,
         Json = reader.Json(9)!.Value,
+        Revision = reader.GetInt64(10),
+        SavedBy = reader.Text(11),
+        SavedAt = reader.GetFieldValue<DateTimeOffset>(12),
+        PublishedBy = reader.Text(13),
+        PublishedAt = reader.IsDBNull(14) ? null : reader.GetFieldValue<DateTimeOffset>(14),
+        Editor = reader.IsDBNull(15) ? null : (reader.GetString(15), reader.GetInt64(16), reader.GetFieldValue<string[]>(17)),
     };
 
     [LoggerMessage(1140, LogLevel.Warning, "Definition {Definition} version {Version}: {Warning}")]

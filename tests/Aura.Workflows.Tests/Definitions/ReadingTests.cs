@@ -35,7 +35,7 @@ public sealed class ReadingTests
         var definition = WorkflowDefinition.Parse(File.ReadAllText(Path.Combine(Repository.Root, file)), file);
         var view = DefinitionView.Of(definition, Read(definition), _registry);
 
-        var stored = DefinitionView.ToStored(view);
+        var stored = DefinitionIntake.ToStored(view, _registry, "new");
 
         // What a designer gets and sends back unchanged is shown to it again as it was.
         var again = DefinitionView.Of(stored with { Id = definition.Id }, Read(stored), _registry);
@@ -107,7 +107,7 @@ public sealed class ReadingTests
         var view = JsonNode.Parse(DefinitionView.Of(definition, Read(definition), _registry).GetRawText())!;
         view["root"]!["activities"]![4]!["metadata"] = JsonNode.Parse("""{"designer":{"position":{"x":5,"y":6} } }""");
 
-        var stored = DefinitionView.ToStored(JsonSerializer.SerializeToElement(view)).Json.GetProperty("root").GetProperty("activities")[4];
+        var stored = DefinitionIntake.ToStored(JsonSerializer.SerializeToElement(view), _registry, "new").Json.GetProperty("root").GetProperty("activities")[4];
 
         stored.GetProperty("Type").GetString().ShouldBe("Acme.Unknown");
         stored.GetProperty("Secret").GetProperty("Inner").GetBoolean().ShouldBeTrue();
@@ -117,9 +117,10 @@ public sealed class ReadingTests
     [Fact]
     public void ToStored_WithoutIdAndRoot_GetsBoth()
     {
-        var stored = DefinitionView.ToStored(JsonSerializer.Deserialize<JsonElement>("""{"id":null,"definitionId":null,"name":"New","root":null}"""));
+        var stored = DefinitionIntake.ToStored(
+            JsonSerializer.Deserialize<JsonElement>("""{"id":null,"definitionId":null,"name":"New","root":null}"""), _registry, "new");
 
-        stored.DefinitionId.ShouldNotBeEmpty();
+        stored.DefinitionId.ShouldBe("new");
         stored.Id.ShouldNotBe(stored.DefinitionId);
         Read(stored).Graph.Root.Activity.ShouldBeOfType<Workflow>().Root.ShouldBeOfType<Sequence>();
     }

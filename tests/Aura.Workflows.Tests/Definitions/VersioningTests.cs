@@ -209,7 +209,8 @@ public sealed class VersioningTests(TestDatabase database) : IClassFixture<TestD
         await Store.PublishAsync(id);
         await _engine.SuspendedAsync(await _engine.StartWorkflowAsync(id));
 
-        (await Store.DeleteAsync(id)).ShouldBeTrue();
+        (await Should.ThrowAsync<RunningInstancesException>(() => Store.DeleteAsync(id))).Count.ShouldBe(1);
+        (await Store.DeleteAsync(id, evenRunning: true)).ShouldBeTrue();
 
         (await _engine.ScalarAsync<long>(
             """

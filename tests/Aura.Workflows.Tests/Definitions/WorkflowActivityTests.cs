@@ -243,11 +243,14 @@ public sealed class WorkflowActivityTests(TestDatabase database) : IClassFixture
         await PublishAsync(outer, Sequence($$"""{"type":"{{TypeOf(inner)}}","id":"i"}"""), Usable);
         var user = await Store.SaveDraftAsync(Document(NewId(), $$"""{"type":"{{TypeOf(outer)}}","id":"o"}"""));
 
-        var inside = (await Store.ViewActivityAsync(user.Id, "Workflow1:o:Sequence1:i"))!.Value;
+        var view = (await Store.ViewActivityAsync(user.Id, "Workflow1:o:Sequence1:i"))!;
 
+        view.Port.ShouldBe("Activities");
+        view.Activity.GetProperty("nodeId").GetString().ShouldBe("Workflow1:o:Sequence1:i");
+        var inside = view.Activity.GetProperty("root");
         inside.GetProperty("nodeId").GetString().ShouldBe("Workflow1:o:Sequence1:i:Sequence1");
         inside.GetProperty("activities")[0].GetProperty("nodeId").GetString().ShouldBe("Workflow1:o:Sequence1:i:Sequence1:l");
-        (await Store.ViewActivityAsync(user.Id, "Workflow1:o:Sequence1:i:Sequence1:l"))!.Value.GetProperty("id").GetString().ShouldBe("l");
+        (await Store.ViewActivityAsync(user.Id, "Workflow1:o:Sequence1:i:Sequence1:l"))!.Activity.GetProperty("id").GetString().ShouldBe("l");
         (await Store.ViewActivityAsync(user.Id, "Workflow1:o:nowhere")).ShouldBeNull();
     }
 

@@ -26,7 +26,8 @@ public sealed class SqlStatementTests(TestDatabase database) : IClassFixture<Tes
         ["SELECT count(*) FROM (SELECT 1 FROM wf.instances "] = "§LIMIT 10) c",
         ["WITH keyed AS MATERIALIZED (SELECT * FROM wf.claim_keyed_tasks("] = "§t.queue = $2) SELECT * FROM keyed",
         ["DELETE FROM wf.instances WHERE "] = "§definition_id = $1",
-        ["SELECT version_id, definition_id, name, description, version, tool_version"] = "§true ORDER BY name DESC, version_id LIMIT $1 OFFSET $2",
+        ["SELECT count(*) FROM wf.definitions WHERE "] = "§is_latest",
+        ["SELECT version_id, definition_id, name, description, version, tool_version"] = "§true ORDER BY name DESC, version_id DESC LIMIT $1 OFFSET $2",
     };
 
     /// <summary>Parameters whose type the server cannot tell from the text alone.</summary>

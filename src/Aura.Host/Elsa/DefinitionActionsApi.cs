@@ -1,0 +1,165 @@
+using Aura.Host.Security;
+using Aura.Workflows.Definitions;
+using Aura.Workflows.Runtime;
+
+namespace Aura.Host.Elsa;
+
+/// <summary>What changes versions as a whole: publish, retract, revert, delete, one at a time and many, and the workflows that use one.</summary>
+internal static class DefinitionActionsApi
+{
+    private const int MaxIds = 1000;
+
+    public static void Map(RouteGroupBuilder group)
+    {
+        group.MapGet("/workflow-definitions/{definitionId}/consumers", ConsumersAsync);
+        var edit = group.MapGroup("").RequireAuthorization(Permissions.EditWorkflows);
+        edit.MapPost("/workflow-definitions/{definitionId}/publish", PublishAsync);
+        edit.MapPost("/workflow-definitions/{definitionId}/retract", RetractAsync);
+        edit.MapPost("/workflow-definitions/{definitionId}/revert/{version:int}", RevertAsync);
+        edit.MapPost("/workflow-definitions/{definitionId}/update-references", UpdateReferencesAsync);
+        edit.MapDelete("/workflow-definitions/{definitionId}", DeleteAsync);
+        edit.MapDelete("/workflow-definition-versions/{id}", DeleteVersionAsync);
+        edit.MapPost("/bulk-actions/publish/workflow-definitions/by-definition-ids", BulkPublishAsync);
+        edit.MapPost("/bulk-actions/retract/workflow-definitions/by-definition-ids", BulkRetractAsync);
+        edit.MapPost("/bulk-actions/delete/workflow-definitions/by-definition-id", BulkDeleteAsync);
+        edit.MapPost("/bulk-actions/delete/workflow-definitions/by-id", BulkDeleteVersionsAsync);
+    }
+
+    private static async Task<IResult> PublishAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
+        await store.PublishAsync(definitionId, actor: ElsaRequest.Actor(http), cancellationToken: cancellationToken) is { } result
+            ? await DefinitionViews.PublishedAsync(http, store, result, null, cancellationToken)
+            : NoDefinition(definitionId);
+
+    /// <summary>Answers with the latest version, which an editor goes on with; what is not published is retracted already.</summary>
+    private static async Task<IResult> RetractAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    {
+        await store.RetractAsync(definitionId, cancellationToken);
+        return await store.FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is { } latest
+            ? Results.Json(await DefinitionViews.FullAsync(http, store, latest, null, cancellationToken), ElsaApi.Json)
+            : NoDefinition(definitionId);
+    }
+
+    private static async Task<IResult> RevertAsync(
+        string definitionId, int version, HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
+        await store.RevertAsync(definitionId, version, ElsaRequest.Actor(http), cancellationToken) is { } draft
+            ? Results.Json(DefinitionViews.Summary(DefinitionViews.SummaryOf(draft), await DefinitionLinks.OfAsync(http)), ElsaApi.Json)
+            : ElsaProblem.NotFound($"There is no version {version} of a workflow definition '{definitionId}'.");
+
+    private static async Task<IResult> ConsumersAsync(string definitionId, DefinitionStore store, CancellationToken cancellationToken) =>
+        await store.FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is null
+            ? NoDefinition(definitionId)
+            : Results.Json(new { consumingWorkflowDefinitionIds = await store.FindConsumersAsync(definitionId, cancellationToken) }, ElsaApi.Json);
+
+    private static async Task<IResult> UpdateReferencesAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    {
+        if (await store.FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is null)
+            return NoDefinition(definitionId);
+        if (await store.UpdateConsumersAsync(definitionId, ElsaRequest.Actor(http), cancellationToken) is not { } changed)
+            return ElsaProblem.Refused($"'{definitionId}' has no published version that other workflows could be moved to. Publish it first.");
+        var names = changed.Count == 0 ? [] : (await store.ListAsync(new() { DefinitionIds = changed }, 0, changed.Count, cancellationToken: cancellationToken)).Items;
+        return Results.Json(new { affectedWorkflows = names.Select(d => d.Name ?? d.DefinitionId) }, ElsaApi.Json);
+    }
+
+    private static async Task<IResult> DeleteAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    {
+        var query = ElsaRequest.Of(http.Request.Query);
+        var evenRunning = query.Flag("evenRunning") ?? false;
+        return query.Refusal ?? (await store.DeleteAsync(definitionId, evenRunning, cancellationToken) ? Results.NoContent() : NoDefinition(definitionId));
+    }
+
+    private static async Task<IResult> DeleteVersionAsync(string id, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    {
+        var query = ElsaRequest.Of(http.Request.Query);
+        var evenRunning = query.Flag("evenRunning") ?? false;
+        return query.Refusal ?? (await store.DeleteVersionAsync(id, evenRunning, cancellationToken) ? Results.NoContent() : DefinitionsApi.NoVersion(id));
+    }
+
+    /// <summary>Each is published on its own: one that is refused does not keep the others back.</summary>
+    private static async Task<IResult> BulkPublishAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    {
+        var (ids, problem) = await IdsAsync(http, "definitionIds", cancellationToken);
+        if (ids is null)
+            return problem!;
+        var (published, already, missing, consumers) = (new List<string>(), new List<string>(), new List<string>(), new HashSet<string>(StringComparer.Ordinal));
+        var refused = new List<Refused>();
+        foreach (var id in ids)
+        {
+            await TryAsync(refused, id, async () =>
+            {
+                var result = await store.PublishAsync(id, actor: ElsaRequest.Actor(http), cancellationToken: cancellationToken);
+                if (result is { Definition.IsPublished: false })
+                    refused.Add(new(id, [.. result.ValidationErrors.Select(e => e.ActivityId is null ? e.Message : $"{e.ActivityId}: {e.Message}")]));
+                else
+                    (result is null ? missing : result.AlreadyPublished ? already : published).Add(id);
+                consumers.UnionWith(result?.UpdatedConsumers ?? []);
+            });
+        }
+
+        return Results.Json(new { published, alreadyPublished = already, notFound = missing, updatedConsumers = consumers, refused }, ElsaApi.Json);
+    }
+
+    private static async Task<IResult> BulkRetractAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    {
+        var (ids, problem) = await IdsAsync(http, "definitionIds", cancellationToken);
+        if (ids is null)
+            return problem!;
+        var (retracted, already, missing, refused) = (new List<string>(), new List<string>(), new List<string>(), new List<Refused>());
+        foreach (var id in ids)
+        {
+            await TryAsync(refused, id, async () =>
+            {
+                var isRetracted = await store.RetractAsync(id, cancellationToken) is not null;
+                var exists = isRetracted || await store.FindAsync(id, VersionOptions.Latest, cancellationToken) is not null;
+                (isRetracted ? retracted : exists ? already : missing).Add(id);
+            });
+        }
+
+        return Results.Json(new { retracted, alreadyRetracted = already, notFound = missing, refused }, ElsaApi.Json);
+    }
+
+    private static Task<IResult> BulkDeleteAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
+        DeleteAllAsync(http, "definitionIds", id => store.DeleteAsync(id, cancellationToken: cancellationToken), cancellationToken);
+
+    private static Task<IResult> BulkDeleteVersionsAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
+        DeleteAllAsync(http, "ids", id => store.DeleteVersionAsync(id, cancellationToken: cancellationToken), cancellationToken);
+
+    private static async Task<IResult> DeleteAllAsync(HttpContext http, string member, Func<string, Task<bool>> delete, CancellationToken cancellationToken)
+    {
+        var (ids, problem) = await IdsAsync(http, member, cancellationToken);
+        if (ids is null)
+            return problem!;
+        var (deleted, refused) = (0, new List<Refused>());
+        foreach (var id in ids)
+            await TryAsync(refused, id, async () => deleted += await delete(id) ? 1 : 0);
+        return Results.Json(new { deleted, refused }, ElsaApi.Json);
+    }
+
+    private static async Task TryAsync(List<Refused> refused, string id, Func<Task> action)
+    {
+        try
+        {
+            await action();
+        }
+        catch (Exception e) when (e is ReadonlyDefinitionException or RunningInstancesException or InvalidDefinitionException)
+        {
+            refused.Add(new(id, [e.Message]));
+        }
+    }
+
+    private static async Task<(IReadOnlyList<string>? Ids, IResult? Problem)> IdsAsync(HttpContext http, string member, CancellationToken cancellationToken)
+    {
+        var (body, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
+        if (problem is not null)
+            return (null, problem);
+        var ids = body.Texts(member).Distinct(StringComparer.Ordinal).ToList();
+        if (ids.Count > MaxIds)
+            body.Refuse(member, $"names {ids.Count}; at most {MaxIds} are taken at once.");
+        return body.Refusal is { } refusal ? (null, refusal) : (ids, null);
+    }
+
+    private static IResult NoDefinition(string id) => ElsaProblem.NotFound(
+        $"There is no workflow definition '{id}'. GET {ElsaApi.Prefix}/workflow-definitions lists what there is.");
+
+    /// <summary>One of many that was left as it is. Elsa's clients do not know the list that holds these, and ignore it.</summary>
+    private sealed record Refused(string Id, IReadOnlyList<string> Errors);
+}
