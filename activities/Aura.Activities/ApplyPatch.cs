@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Scoring;
@@ -10,20 +11,27 @@ namespace Aura.Activities;
 public sealed record ChangeSummary(int Files, int Lines, IReadOnlyList<PublicSignature> Signatures, int Documented);
 
 /// <summary>Applies a submitted diff to a clean copy of its base. What does not apply, or changes nothing, is not worth a test run.</summary>
-[Activity("Aura", "Organisation", "Apply the submitted diff to a clean copy.", DisplayName = "Apply patch", Kind = ActivityKind.Job)]
+[Activity(
+    "Aura", "Aura Validation", "Applies the submitted diff to a clean copy of its base, to see whether it is worth a test run.",
+    DisplayName = "Apply patch", Kind = ActivityKind.Job)]
 [FlowNode("Applied", "Rejected")]
 public sealed class ApplyPatch : CodeActivity
 {
-    [Input(Description = "The job's id.")]
+    [Required]
+    [Input(DisplayName = "Job ID", Description = "The job's id.")]
     public Input<string> JobId { get; set; } = default!;
 
+    [Required]
     [Input(Description = "The attempt's number.")]
     public Input<int> Attempt { get; set; } = default!;
 
-    [Input(Description = "The model that submitted.")]
+    [Required]
+    [Input(Description = "The model that submitted.", UIHint = InputUIHints.DropDown, UIHandler = typeof(ModelOptions))]
     public Input<string> Model { get; set; } = default!;
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "validator")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "validator", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "What the diff changes.")]

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Jobs;
@@ -6,11 +7,12 @@ using Aura.Orchestra.Models;
 namespace Aura.Activities;
 
 /// <summary>Chooses the model of the next attempt by score, with a share of exploration, and opens the attempt.</summary>
-[Activity("Aura", "Organisation", "Assign the job to a model.", DisplayName = "Assign model")]
+[Activity("Aura", "Aura Work", "Chooses the model of the next attempt by its scores and opens the attempt.", DisplayName = "Assign model")]
 [FlowNode("Assigned", "NoModel")]
 public sealed class AssignModel : Activity
 {
-    [Input(Description = "The job's id.")]
+    [Required]
+    [Input(DisplayName = "Job ID", Description = "The job's id.")]
     public Input<string> JobId { get; set; } = default!;
 
     [Input(Description = "The share of assignments that goes to another model than the best, 0 to 1.", DefaultValue = 0.1)]

@@ -1,15 +1,17 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Jobs;
 
 namespace Aura.Activities;
 
 /// <summary>Waits until the results of all jobs that this one builds on are integrated. Blocked when one of them never will be.</summary>
-[Activity("Aura", "Organisation", "Wait for the jobs that this job depends on.", DisplayName = "Await dependencies")]
+[Activity("Aura", "Aura Planning", "Waits until the results of the jobs that this one builds on are integrated.", DisplayName = "Await dependencies")]
 [FlowNode("Ready", "Blocked")]
 public sealed class AwaitDependencies : Activity
 {
     internal const string StimulusName = "Aura.JobSettled";
 
+    [Required]
     [Input(Description = "The job, as the plan handed it out.")]
     public Input<JobRef> Job { get; set; } = default!;
 

@@ -1,17 +1,19 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Prds;
 using Aura.Orchestra.Projects;
 
 namespace Aura.Activities;
 
 /// <summary>Shows the Director the whole diff with the counts before and after, and waits for a decision on that very diff.</summary>
-[Activity("Aura", "Organisation", "Wait for the Director's decision on the diff.", DisplayName = "Await the Director")]
+[Activity("Aura", "Aura Delivery", "Shows the Director the whole diff and waits for the decision on it.", DisplayName = "Await the Director")]
 [FlowNode("Approved", "Rejected")]
 public sealed class AwaitDirector : Activity
 {
     /// <summary>The stimulus that carries a decision: payload {PrdId}, input {Decision: approve or reject, DiffHash, Actor, Reason}.</summary>
     public const string StimulusName = "Aura.DirectorDecision";
 
-    [Input(Description = "The PRD's id.")]
+    [Required]
+    [Input(DisplayName = "PRD ID", Description = "The PRD's id.")]
     public Input<string> PrdId { get; set; } = default!;
 
     [Input(Description = "Counts of the base.")]

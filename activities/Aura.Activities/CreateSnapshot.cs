@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Projects;
 using Aura.Orchestra.Sandboxes;
@@ -5,19 +6,25 @@ using Aura.Orchestra.Sandboxes;
 namespace Aura.Activities;
 
 /// <summary>Opens the sandbox of an attempt, a fresh working copy of the PRD's branch, and snapshots it.</summary>
-[Activity("Aura", "Organisation", "Create the attempt's sandbox and its first snapshot.", DisplayName = "Create snapshot", Kind = ActivityKind.Job)]
+[Activity(
+    "Aura", "Aura Work", "Opens the sandbox of an attempt and takes its first snapshot.",
+    DisplayName = "Create snapshot", Kind = ActivityKind.Job)]
 public sealed class CreateSnapshot : CodeActivity
 {
-    [Input(Description = "The job's id.")]
+    [Required]
+    [Input(DisplayName = "Job ID", Description = "The job's id.")]
     public Input<string> JobId { get; set; } = default!;
 
+    [Required]
     [Input(Description = "The attempt's number.")]
     public Input<int> Attempt { get; set; } = default!;
 
     [Input(Description = "The snapshot's label.", DefaultValue = "start")]
     public Input<string>? Label { get; set; }
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "default")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "default", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "The sandbox's id.")]

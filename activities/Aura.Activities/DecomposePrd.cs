@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Jobs;
@@ -8,14 +9,19 @@ using Aura.Orchestra.Projects;
 namespace Aura.Activities;
 
 /// <summary>Makes jobs of a PRD: its own tasks when it has some, else a plan asked of the planner model. The plan must be a DAG.</summary>
-[Activity("Aura", "Organisation", "Decompose a PRD into jobs with dependencies.", DisplayName = "Decompose PRD", Kind = ActivityKind.Job)]
+[Activity(
+    "Aura", "Aura Planning", "Makes jobs of a PRD: a plan without circles, of its own tasks or of the planner model.",
+    DisplayName = "Decompose PRD", Kind = ActivityKind.Job)]
 [FlowNode("Planned", "Refused")]
 public sealed class DecomposePrd : CodeActivity
 {
-    [Input(Description = "The PRD's id.")]
+    [Required]
+    [Input(DisplayName = "PRD ID", Description = "The PRD's id.")]
     public Input<string> PrdId { get; set; } = default!;
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "default")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "default", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "The jobs in dependency order, each {JobId, PrdId, Title}.")]

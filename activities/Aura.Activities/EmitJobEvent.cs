@@ -1,9 +1,10 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Events;
 
 namespace Aura.Activities;
 
 /// <summary>Puts an event of one's own into the timeline of a job or a PRD.</summary>
-[Activity("Aura", "Organisation", "Emit an event of a job or a PRD.", DisplayName = "Emit event")]
+[Activity("Aura", "Aura Work", "Puts an event of yours into the timeline of a job or a PRD.", DisplayName = "Emit event")]
 public sealed class EmitJobEvent : CodeActivity
 {
     [Input(Description = "The job; empty for an event of the PRD.")]
@@ -12,6 +13,7 @@ public sealed class EmitJobEvent : CodeActivity
     [Input(Description = "The PRD, when no job is given.")]
     public Input<string>? PrdId { get; set; }
 
+    [Required]
     [Input(Description = "Lower case words joined by dots, for example job.note.")]
     public Input<string> EventType { get; set; } = default!;
 

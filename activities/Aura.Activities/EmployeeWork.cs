@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Jobs;
@@ -9,20 +10,26 @@ using Npgsql;
 namespace Aura.Activities;
 
 /// <summary>Lets the assigned model work on the job in its sandbox. What it changed is the result; what it says is only told.</summary>
-[Activity("Aura", "Organisation", "Let the assigned model work on the job.", DisplayName = "Employee work", Kind = ActivityKind.Job)]
+[Activity("Aura", "Aura Work", "Lets the assigned model work on the job in its sandbox.", DisplayName = "Employee work", Kind = ActivityKind.Job)]
 [FlowNode("Submitted", "Failed")]
 public sealed class EmployeeWork : CodeActivity
 {
-    [Input(Description = "The job's id.")]
+    [Required]
+    [Input(DisplayName = "Job ID", Description = "The job's id.")]
     public Input<string> JobId { get; set; } = default!;
 
+    [Required]
     [Input(Description = "The attempt's number.")]
     public Input<int> Attempt { get; set; } = default!;
 
-    [Input(Description = "The model that works.")]
+    [Required]
+    [Input(Description = "The model that works.", UIHint = InputUIHints.DropDown, UIHandler = typeof(ModelOptions))]
     public Input<string> Model { get; set; } = default!;
 
-    [Input(Description = "The queue of the model's backend, employee:<backend>.")]
+    [Required]
+    [Input(
+        Description = "The queue of the model's backend, employee:<backend>.",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions))]
     public Input<string> Queue { get; set; } = default!;
 
     [Input(Description = "What the validator said of the attempt before.")]

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
@@ -9,19 +10,23 @@ namespace Aura.Activities;
 /// Puts a finished job's result on the PRD's branch. Jobs come here in dependency order, one at a time for each PRD's branch.
 /// A conflict goes back to the job as one of its retries, with the conflict for the prompt; without a retry left it escalates.
 /// </summary>
-[Activity("Aura", "Organisation", "Integrate the job's result onto the PRD's branch.", DisplayName = "Integrate job", Kind = ActivityKind.Job)]
+[Activity("Aura", "Aura Delivery", "Puts a finished job's result onto the PRD's branch.", DisplayName = "Integrate job", Kind = ActivityKind.Job)]
 [FlowNode("Integrated", "Conflict", "Escalated")]
 public sealed class IntegrateJobs : CodeActivity
 {
     internal const string IntegratedEvent = "job.integrated";
 
+    [Required]
     [Input(Description = "The job, as the plan handed it out.")]
     public Input<JobRef> Job { get; set; } = default!;
 
+    [Required]
     [Input(Description = "How the job's own workflow ended.")]
     public Input<ChildResult> Result { get; set; } = default!;
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "integrator")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "integrator", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "The input for the job's workflow when it has to work once more.")]

@@ -1,17 +1,23 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Prds;
 using Aura.Orchestra.Projects;
 
 namespace Aura.Activities;
 
 /// <summary>Lands the approved commit, and no other, on the PRD's feature branch.</summary>
-[Activity("Aura", "Organisation", "Merge the approved result onto the feature branch.", DisplayName = "Merge PRD", Kind = ActivityKind.Job)]
+[Activity(
+    "Aura", "Aura Delivery", "Lands the approved commit, and no other, on the feature branch.",
+    DisplayName = "Merge PRD", Kind = ActivityKind.Job)]
 [FlowNode("Merged", "Refused")]
 public sealed class MergePrd : CodeActivity
 {
-    [Input(Description = "The PRD's id.")]
+    [Required]
+    [Input(DisplayName = "PRD ID", Description = "The PRD's id.")]
     public Input<string> PrdId { get; set; } = default!;
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "integrator")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "integrator", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "Why the merge was refused.")]

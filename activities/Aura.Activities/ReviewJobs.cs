@@ -1,13 +1,15 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Jobs;
 
 namespace Aura.Activities;
 
 /// <summary>Looks at all jobs of a PRD once they are settled.</summary>
-[Activity("Aura", "Organisation", "See whether all jobs of the PRD are done.", DisplayName = "Review jobs")]
+[Activity("Aura", "Aura Delivery", "Looks whether all jobs of the PRD are done.", DisplayName = "Review jobs")]
 [FlowNode("Complete", "Incomplete")]
 public sealed class ReviewJobs : CodeActivity
 {
-    [Input(Description = "The PRD's id.")]
+    [Required]
+    [Input(DisplayName = "PRD ID", Description = "The PRD's id.")]
     public Input<string> PrdId { get; set; } = default!;
 
     [Output(Description = "Which jobs are not done, and why.")]

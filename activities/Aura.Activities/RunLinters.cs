@@ -1,19 +1,26 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Validation;
 
 namespace Aura.Activities;
 
 /// <summary>Runs flake8 in the jail over the Python files that an attempt changed.</summary>
-[Activity("Aura", "Validation", "Run the linters over the changed files.", DisplayName = "Run linters", Kind = ActivityKind.Job)]
+[Activity(
+    "Aura", "Aura Validation", "Runs flake8 in the jail over the files that an attempt changed.",
+    DisplayName = "Run linters", Kind = ActivityKind.Job)]
 public sealed class RunLinters : CodeActivity
 {
+    [Required]
     [Input(Description = "The job whose attempt is checked.")]
     public Input<string> JobId { get; set; } = default!;
 
+    [Required]
     [Input(Description = "The attempt's number.")]
     public Input<int> Attempt { get; set; } = default!;
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "validator")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "validator", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "The messages.")]

@@ -9,29 +9,35 @@ namespace Aura.Activities;
 /// The proof: pytest in the jail, with the protected tests restored first. Of an attempt when a job is given; else of the PRD,
 /// its base (counts before) or its integrated result (the proof of the whole).
 /// </summary>
-[Activity("Aura", "Validation", "Run the tests in the jail, protected tests restored first.", DisplayName = "Run pytest", Kind = ActivityKind.Job)]
+[Activity(
+    "Aura", "Aura Validation", "Runs the tests in the jail, with the protected tests restored first.",
+    DisplayName = "Run pytest", Kind = ActivityKind.Job)]
 [FlowNode("Passed", "Failed")]
 public sealed class RunPytest : CodeActivity
 {
-    [Input(Description = "The job whose attempt is proven; empty for the PRD itself.")]
+    [Input(DisplayName = "Job ID", Description = "The job whose attempt is proven; empty for the PRD itself.")]
     public Input<string>? JobId { get; set; }
 
     [Input(Description = "The attempt's number.")]
     public Input<int>? Attempt { get; set; }
 
-    [Input(Description = "The PRD, when no job is given.")]
+    [Input(DisplayName = "PRD ID", Description = "The PRD, when no job is given.")]
     public Input<string>? PrdId { get; set; }
 
-    [Input(Description = "What of the PRD is tested: base or integrated.", DefaultValue = "integrated")]
+    [Input(
+        Description = "What of the PRD is tested: its base, or the integrated result.", DefaultValue = "integrated",
+        UIHint = InputUIHints.RadioList, Options = new[] { "integrated", "base" })]
     public Input<string>? Target { get; set; }
 
-    [Input(Description = "The task queue that does it.", DefaultValue = "validator")]
+    [Input(
+        Description = "The task queue that does it.", DefaultValue = "validator", Category = "Task",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(QueueOptions), Order = 1)]
     public Input<string>? Queue { get; set; }
 
     [Output(Description = "The verdict with every failure.")]
     public Output<PytestVerdict>? Verdict { get; set; }
 
-    [Output(Description = "{passed, failed, skipped}")]
+    [Output(Description = "How many tests passed, failed and were skipped.")]
     public Output<TestCounts>? Counts { get; set; }
 
     [Output(Description = "What failed, in words.")]

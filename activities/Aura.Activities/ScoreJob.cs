@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
@@ -9,17 +10,19 @@ namespace Aura.Activities;
 /// <summary>
 /// Judges an attempt by its verdicts alone, records ticks, score and model run, and decides: done, one more attempt, or a person's turn.
 /// </summary>
-[Activity("Aura", "Organisation", "Score the attempt and decide how the job goes on.", DisplayName = "Score job")]
-[FlowNode("Accepted", "Retry", "Escalated")]
+[Activity("Aura", "Aura Validation", "Judges an attempt by its verdicts and decides how the job goes on.", DisplayName = "Score job")]
+[FlowNode("Accepted", "Escalated", "Retry")]
 public sealed class ScoreJob : CodeActivity
 {
-    [Input(Description = "The job's id.")]
+    [Required]
+    [Input(DisplayName = "Job ID", Description = "The job's id.")]
     public Input<string> JobId { get; set; } = default!;
 
+    [Required]
     [Input(Description = "The attempt's number.")]
     public Input<int> Attempt { get; set; } = default!;
 
-    [Input(Description = "The model that worked.")]
+    [Input(Description = "The model that worked.", UIHint = InputUIHints.DropDown, UIHandler = typeof(ModelOptions))]
     public Input<string> Model { get; set; } = default!;
 
     [Input(Description = "The verdict of the test run.")]

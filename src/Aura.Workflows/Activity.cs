@@ -82,7 +82,7 @@ public abstract class CodeActivity : Activity
 /// <inheritdoc />
 public abstract class CodeActivity<T> : CodeActivity
 {
-    [Output]
+    [Output(Description = "The value that it gives.")]
     public Output<T>? Result { get; set; }
 }
 

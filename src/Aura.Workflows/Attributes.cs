@@ -73,7 +73,10 @@ public sealed class InputAttribute : Attribute
     /// <summary>The editor (<see cref="InputUIHints"/>); by default chosen by the type.</summary>
     public string? UIHint { get; set; }
 
-    /// <summary>A class that gives the editor's specification while a workflow is edited: an <see cref="IPropertyUIHandler"/>.</summary>
+    /// <summary>
+    /// A class that gives the editor's specification while a workflow is edited: an <see cref="IPropertyUIHandler"/>, for a dropdown best a
+    /// <see cref="DropDownOptionsProviderBase"/>. It is taken from the host's services or made with them.
+    /// </summary>
     public Type? UIHandler { get; set; }
 
     public float Order { get; set; }
@@ -130,6 +133,23 @@ public interface IPropertyUIHandler
     /// <returns>The input's UI specifications by hint, for example <c>{"dropdown": …}</c>; <c>Refresh: true</c> asks again on each selection.</returns>
     ValueTask<IDictionary<string, object>> GetUIPropertiesAsync(
         System.Reflection.PropertyInfo property, object? context, CancellationToken cancellationToken = default);
+}
+
+/// <summary>A choice of a dropdown.</summary>
+public sealed record SelectListItem(string Text, string Value);
+
+/// <summary>Base of handlers that fill a dropdown from the server. Services come through the constructor.</summary>
+public abstract class DropDownOptionsProviderBase : IPropertyUIHandler
+{
+    /// <inheritdoc />
+    public async ValueTask<IDictionary<string, object>> GetUIPropertiesAsync(
+        System.Reflection.PropertyInfo property, object? context, CancellationToken cancellationToken = default) =>
+        Definitions.UIHints.Choices(InputUIHints.DropDown, await GetItemsAsync(property, context, cancellationToken), refresh: true);
+
+    /// <summary>The choices, in the order in which they are shown.</summary>
+    /// <param name="context">The current values of the activity's inputs, by camelCase name; null for the first view.</param>
+    protected abstract ValueTask<ICollection<SelectListItem>> GetItemsAsync(
+        System.Reflection.PropertyInfo property, object? context, CancellationToken cancellationToken);
 }
 
 /// <summary>An output of an activity, bindable to a variable or a workflow output.</summary>

@@ -22,6 +22,10 @@ internal sealed class EngineHost : IAsyncDisposable
 
     public ActivityRegistry Registry => _host.Services.GetRequiredService<ActivityRegistry>();
 
+    public ExpressionTypes ExpressionTypes => Services.GetRequiredService<ExpressionTypes>();
+
+    public IServiceProvider Services => _host.Services;
+
     public NpgsqlDataSource DataSource => _host.Services.GetRequiredService<NpgsqlDataSource>();
 
     public static async Task<EngineHost> StartAsync(

@@ -58,3 +58,29 @@ public sealed class Block : CodeActivity<object>
         return context.CompleteActivityAsync();
     }
 }
+
+/// <summary>Puts out and records something, waits, and records more.</summary>
+[Activity("Test")]
+public sealed class Remember : Activity
+{
+    public Input<string>? Label { get; set; }
+
+    [Input(IsSensitive = true)]
+    public Input<string>? Secret { get; set; }
+
+    public Output<string>? Early { get; set; }
+
+    protected override void Execute(ActivityExecutionContext context)
+    {
+        context.Get(Secret).ShouldBe("hush");
+        context.JournalData["Before"] = 1;
+        context.Set(Early ?? new Output<string> { Name = "Early" }, "early");
+        context.CreateBookmark(new CreateBookmarkArgs { BookmarkName = "Test.Remember", Stimulus = new { Label = context.Get(Label) }, Callback = OnResumedAsync });
+    }
+
+    private ValueTask OnResumedAsync(ActivityExecutionContext context)
+    {
+        context.JournalData["After"] = 2;
+        return context.CompleteActivityAsync();
+    }
+}

@@ -1,9 +1,12 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Aura.Workflows.Activities;
 
 /// <summary>Assigns a value to a variable in scope; the nearest of that id wins.</summary>
-[Activity("Elsa", "Primitives", "Assign a value to a variable.")]
+[Activity("Elsa", "Primitives", "Puts a value into a variable.")]
 public sealed class SetVariable : CodeActivity
 {
+    [Required]
     [Input(Description = "The variable to assign the value to.")]
     public Variable? Variable { get; set; }
 
@@ -19,7 +22,7 @@ public sealed class SetVariable : CodeActivity
 }
 
 /// <summary>Like <see cref="SetVariable"/>, for workflows that are written in code; in JSON both have the same type name.</summary>
-[Activity("Elsa", "Primitives", "Assign a value to a variable.", Type = "SetVariable")]
+[Activity("Elsa", "Primitives", "Puts a value into a variable.", Type = "SetVariable")]
 public sealed class SetVariable<T> : CodeActivity
 {
     public SetVariable()
@@ -32,6 +35,7 @@ public sealed class SetVariable<T> : CodeActivity
         Value = value;
     }
 
+    [Required]
     [Input(Description = "The variable to assign the value to.")]
     public Variable<T>? Variable { get; set; }
 
@@ -47,7 +51,7 @@ public sealed class SetVariable<T> : CodeActivity
 }
 
 /// <summary>Names the instance.</summary>
-[Activity("Elsa", "Workflows", "Set the name of the workflow instance to a specified value.")]
+[Activity("Elsa", "Workflows", "Names this run of the workflow, so that lists show what it is about.")]
 public sealed class SetName : CodeActivity
 {
     [Input(Description = "The name of the workflow instance.")]
@@ -57,7 +61,7 @@ public sealed class SetName : CodeActivity
 }
 
 /// <summary>Sets the instance's correlation id; bookmarks made from now on carry it.</summary>
-[Activity("Elsa", "Primitives", "Set the correlation id of the workflow to a given value.")]
+[Activity("Elsa", "Primitives", "Gives this run a correlation id, by which events and other workflows find it.")]
 public sealed class Correlate : CodeActivity
 {
     [Input(DisplayName = "Correlation ID", Description = "The correlation id; empty removes it.")]

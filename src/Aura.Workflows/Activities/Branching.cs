@@ -1,7 +1,7 @@
 namespace Aura.Workflows.Activities;
 
 /// <summary>Runs one of two branches; an absent branch completes.</summary>
-[Activity("Elsa", "Branching", "Evaluate a condition and continue with the matching branch.")]
+[Activity("Elsa", "Branching", "Runs one of two branches, as a condition decides.")]
 public sealed class If : Activity
 {
     [Input(Description = "The condition to evaluate.")]
@@ -38,7 +38,7 @@ public sealed class SwitchCase
 }
 
 /// <summary>Runs the cases whose conditions hold, or the default when none does. Completes when all that it runs are done.</summary>
-[Activity("Elsa", "Branching", "Evaluate a set of case conditions and schedule the activity of a matching case.")]
+[Activity("Elsa", "Branching", "Runs the branch of the first case whose condition holds, or of all of them.")]
 public sealed class Switch : Activity, ISignalHandler
 {
     private const string Running = "Running";
@@ -97,7 +97,7 @@ public enum ForkJoinMode
 }
 
 /// <summary>Runs its branches side by side and waits for all of them, or for the first.</summary>
-[Activity("Elsa", "Branching", "Branch execution into multiple branches.")]
+[Activity("Elsa", "Branching", "Runs several branches side by side and waits for all of them, or for the first.")]
 public sealed class Fork : Activity, ISignalHandler
 {
     private const string Completed = "CompletedBranches";

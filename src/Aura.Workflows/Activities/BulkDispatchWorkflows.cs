@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using Aura.Workflows.Definitions;
 
@@ -8,7 +9,7 @@ namespace Aura.Workflows.Activities;
 /// each. One bookmark of this very run waits for them all; which ones are in stands in a bit each, so that the state stays
 /// small with any number of children and a child that tells twice (it faulted, and was retried) counts once.
 /// </summary>
-[Activity("Elsa", "Composition", "Create new workflow instances for each item in the data source and dispatch them for execution.")]
+[Activity("Elsa", "Composition", "Starts a workflow for each item of a list, and waits for all of them unless told otherwise.", DisplayName = "Bulk Dispatch Workflows")]
 [FlowNode("Completed", "Done")]
 public sealed class BulkDispatchWorkflows : Activity
 {
@@ -28,12 +29,14 @@ public sealed class BulkDispatchWorkflows : Activity
     /// <summary>How a child ends that its activation strategy has kept out.</summary>
     private const string Refused = "Refused";
 
+    [Required]
     [Input(
         DisplayName = "Workflow definition",
         Description = "The definition id of the workflows to dispatch.",
         UIHint = InputUIHints.WorkflowDefinitionPicker)]
     public Input<string>? WorkflowDefinitionId { get; set; }
 
+    [Required]
     [Input(Description = "The data source: a list, or a list as JSON text.", AutoEvaluate = false)]
     public Input<object>? Items { get; set; }
 

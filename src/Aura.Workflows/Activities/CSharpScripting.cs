@@ -7,13 +7,15 @@ namespace Aura.Workflows.Activities;
 /// Runs C#, where the host allows it. Its value is the result; its outcomes are those it set with <c>Outcome.Set</c>, or Done.
 /// The script has the power of the host's process: for trusted authors only.
 /// </summary>
-[Activity("Elsa", "Scripting", "Run a script in C#, where the host allows it.", DisplayName = "Run C#", Kind = ActivityKind.Task)]
+[Activity("Elsa", "Scripting", "Runs a script in C#, where the host allows it.", DisplayName = "Run C#", Kind = ActivityKind.Task)]
 public sealed class RunCSharp : CodeActivity<object>
 {
-    [Input(Description = "The script to run.", AutoEvaluate = false, UIHint = InputUIHints.CodeEditor)]
+    [Input(
+        Description = "The script to run; its value is the result.", AutoEvaluate = false, UIHint = InputUIHints.CodeEditor,
+        Options = """{"editorHeight":1,"language":"csharp","singleLineMode":false}""")]
     public Input<string>? Script { get; set; }
 
-    [Input(Description = "The outcomes that the script may set.", UIHint = InputUIHints.DynamicOutcomes)]
+    [Input(Description = "The outcomes that the script may set.", UIHint = InputUIHints.DynamicOutcomes, Options = new[] { "Done" })]
     public Input<ICollection<string>>? PossibleOutcomes { get; set; }
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
 using Npgsql;
@@ -5,9 +6,10 @@ using Npgsql;
 namespace Aura.Workflows.Activities;
 
 /// <summary>Starts another workflow in the same commit. Waits for it when asked to.</summary>
-[Activity("Elsa", "Composition", "Create a new workflow instance of the specified workflow and dispatch it for execution.")]
+[Activity("Elsa", "Composition", "Starts another workflow, and waits for its end if told to.")]
 public sealed class DispatchWorkflow : Activity
 {
+    [Required]
     [Input(
         DisplayName = "Workflow definition",
         Description = "The definition id of the workflow to dispatch.",
@@ -29,7 +31,7 @@ public sealed class DispatchWorkflow : Activity
     [Output(Description = "The child's outputs when this activity waited for it, else null.")]
     public Output<object>? Result { get; set; }
 
-    [Output(Description = "{workflowInstanceId, status, subStatus, output, incident} of the child: how it ended, or that it is pending.")]
+    [Output(Description = "How the child ended, or that it is pending: {workflowInstanceId, status, subStatus, output, incident}.")]
     public Output<object>? Child { get; set; }
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
@@ -55,9 +57,10 @@ public sealed class DispatchWorkflow : Activity
 }
 
 /// <summary>Runs another workflow and waits for it. The result says how it ended, always in the same shape.</summary>
-[Activity("Elsa", "Composition", "Execute a workflow and wait for its end.")]
+[Activity("Elsa", "Composition", "Runs another workflow, waits for its end and gives its result.")]
 public sealed class ExecuteWorkflow : Activity
 {
+    [Required]
     [Input(
         DisplayName = "Workflow definition",
         Description = "The definition id of the workflow to execute.",
@@ -74,7 +77,7 @@ public sealed class ExecuteWorkflow : Activity
     [Input(DisplayName = "Wait for completion", Description = "Kept for files that hold it; this activity always waits.", DefaultValue = true)]
     public Input<bool>? WaitForCompletion { get; set; }
 
-    [Output(Description = "{workflowInstanceId, status, subStatus, output, incident} of the child.")]
+    [Output(Description = "How the child ended: {workflowInstanceId, status, subStatus, output, incident}.")]
     public Output<object>? Result { get; set; }
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)

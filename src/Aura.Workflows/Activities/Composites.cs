@@ -1,4 +1,5 @@
 using System.Collections;
+using System.ComponentModel.DataAnnotations;
 using System.Text.Json;
 
 namespace Aura.Workflows.Activities;
@@ -88,12 +89,12 @@ public abstract class Composite : Activity, IVariableContainer, IComposite
 /// <inheritdoc />
 public abstract class Composite<T> : Composite
 {
-    [Output]
+    [Output(Description = "The value that it ends with.")]
     public Output<T>? Result { get; set; }
 }
 
 /// <summary>Completes the nearest composite, or the workflow. What else runs in it is cancelled.</summary>
-[Activity("Elsa", "Composition", "Signals the current composite activity to complete itself as a whole.")]
+[Activity("Elsa", "Composition", "Completes the workflow, or the workflow-as-activity around it, as a whole.")]
 public sealed class Complete : Activity, ITerminal
 {
     [Input(
@@ -128,9 +129,10 @@ public sealed class Complete : Activity, ITerminal
 }
 
 /// <summary>Sets an output of the nearest composite that has one of that name, else of the workflow.</summary>
-[Activity("Elsa", "Composition", "Assigns a given value to the container's output.")]
+[Activity("Elsa", "Composition", "Sets an output of the workflow.")]
 public sealed class SetOutput : CodeActivity
 {
+    [Required]
     [Input(DisplayName = "Output", Description = "The output to assign.", UIHint = InputUIHints.OutputPicker)]
     public Input<string>? OutputName { get; set; }
 

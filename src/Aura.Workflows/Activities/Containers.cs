@@ -17,7 +17,7 @@ public abstract class Container : Activity, IVariableContainer, ISignalHandler
 }
 
 /// <summary>Runs its activities one after the other; a terminal one ends it.</summary>
-[Activity("Elsa", "Workflows", "Execute a set of activities in sequence.")]
+[Activity("Elsa", "Workflows", "Runs activities one after the other.")]
 public sealed class Sequence : Container
 {
     private const string Index = "CurrentIndex";
@@ -40,7 +40,7 @@ public sealed class Sequence : Container
 }
 
 /// <summary>Runs its activities side by side (their steps in turn) and completes when all are done.</summary>
-[Activity("Elsa", "Workflows", "Execute a set of activities in parallel.")]
+[Activity("Elsa", "Workflows", "Runs activities side by side and goes on when all are done.")]
 public sealed class Parallel : Container
 {
     private const string Done = "Completed";

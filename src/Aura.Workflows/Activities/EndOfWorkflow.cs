@@ -1,7 +1,7 @@
 namespace Aura.Workflows.Activities;
 
 /// <summary>Ends the workflow at once: nothing that is queued or waiting runs any more.</summary>
-[Activity("Elsa", "Primitives", "Finish the workflow.")]
+[Activity("Elsa", "Primitives", "Ends the workflow at once; nothing that waits or is queued runs any more.")]
 public sealed class Finish : Activity, ITerminal
 {
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
@@ -19,7 +19,7 @@ public sealed class Finish : Activity, ITerminal
 }
 
 /// <summary>Faults the workflow with a message.</summary>
-[Activity("Elsa", "Primitives", "Fault the workflow.")]
+[Activity("Elsa", "Primitives", "Faults the workflow with a message of yours.")]
 public sealed class Fault : CodeActivity
 {
     [Input(Description = "A code that categorises the fault.", DefaultValue = "0")]

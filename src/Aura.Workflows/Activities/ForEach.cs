@@ -1,4 +1,5 @@
 using System.Collections;
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using Aura.Workflows.Expressions;
 
@@ -6,10 +7,11 @@ namespace Aura.Workflows.Activities;
 
 /// <summary>Runs its body for each item, one after the other.</summary>
 /// <typeparam name="T">The items' type, for authors; bodies see values in their plain form.</typeparam>
-[Activity("Elsa", "Looping", "Iterate over a set of values.", Type = "ForEach")]
+[Activity("Elsa", "Looping", "Runs its body for each item of a list, one after the other.", Type = "ForEach")]
 public class ForEach<T> : LoopActivity
 {
     /// <summary>A variable is read again for each item, so that a body may grow or shrink it; any other expression is evaluated once.</summary>
+    [Required]
     [Input(Description = "The set of values to iterate.", AutoEvaluate = false)]
     public Input<ICollection<T>>? Items { get; set; }
 
@@ -37,12 +39,12 @@ public class ForEach<T> : LoopActivity
 }
 
 /// <inheritdoc />
-[Activity("Elsa", "Looping", "Iterate over a set of values.")]
+[Activity("Elsa", "Looping", "Runs its body for each item of a list, one after the other.")]
 public sealed class ForEach : ForEach<object>;
 
 /// <summary>Runs its body for all items side by side and completes when all are done.</summary>
 /// <typeparam name="T">The items' type, for authors; bodies see values in their plain form.</typeparam>
-[Activity("Elsa", "Looping", "Schedule an activity for each item in parallel.", Type = "ParallelForEach")]
+[Activity("Elsa", "Looping", "Runs its body for all items of a list side by side.", Type = "ParallelForEach")]
 public class ParallelForEach<T> : LoopActivity
 {
     private const string Total = "Total";
@@ -103,7 +105,7 @@ public class ParallelForEach<T> : LoopActivity
 }
 
 /// <inheritdoc />
-[Activity("Elsa", "Looping", "Schedule an activity for each item in parallel.")]
+[Activity("Elsa", "Looping", "Runs its body for all items of a list side by side.")]
 public sealed class ParallelForEach : ParallelForEach<object>;
 
 /// <summary>Reads the items of loops and bulk dispatches, and keeps them in the state where they are needed again.</summary>

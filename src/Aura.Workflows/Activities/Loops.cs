@@ -19,7 +19,7 @@ public abstract class LoopActivity : Activity, ISignalHandler
 }
 
 /// <summary>Runs its body as long as a condition holds; the condition is evaluated before each iteration.</summary>
-[Activity("Elsa", "Looping", "Execute an activity while a given condition evaluates to true.")]
+[Activity("Elsa", "Looping", "Runs its body again and again as long as a condition holds.")]
 public sealed class While : LoopActivity
 {
     [Input(Description = "The condition to evaluate before each iteration.", AutoEvaluate = false)]
@@ -36,7 +36,7 @@ public sealed class While : LoopActivity
 }
 
 /// <summary>Counts from a start to an end and runs its body for each number. A negative step counts down.</summary>
-[Activity("Elsa", "Looping", "Iterate over a sequence of steps between a start and an end number.")]
+[Activity("Elsa", "Looping", "Counts from a start to an end and runs its body for each number.")]
 public sealed class For : LoopActivity
 {
     private const string Next = "NextValue";
@@ -77,7 +77,7 @@ public sealed class For : LoopActivity
 }
 
 /// <summary>Ends the nearest loop. What else runs in it, in another branch or for another item, is cancelled.</summary>
-[Activity("Elsa", "Looping", "Break out of a loop.")]
+[Activity("Elsa", "Looping", "Leaves the nearest loop around it.")]
 public sealed class Break : Activity, ITerminal
 {
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)

@@ -1,9 +1,10 @@
+using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Logging;
 
 namespace Aura.Workflows.Activities;
 
 /// <summary>The activity that holds a definition's root and its variables.</summary>
-[Activity("Elsa", "Workflows", "The workflow itself.")]
+[Activity("Elsa", "Workflows", "The workflow itself: its root and its variables.")]
 public sealed class Workflow : Activity, IVariableContainer, IComposite
 {
     [Port]
@@ -21,7 +22,7 @@ public sealed class Workflow : Activity, IVariableContainer, IComposite
 }
 
 /// <summary>Stands for an activity whose type this host does not know. The definition keeps its data.</summary>
-[Activity("Elsa", "System", "An activity whose type is not installed on this host.")]
+[Activity("Elsa", "System", "Stands for an activity whose type is not installed on this host.")]
 public sealed class NotFoundActivity : CodeActivity
 {
     public string MissingTypeName { get; set; } = "";
@@ -36,7 +37,7 @@ public sealed class NotFoundActivity : CodeActivity
 }
 
 /// <summary>Writes a line to the host's log; the text is also in the execution record.</summary>
-[Activity("Elsa", "Console", "Write a line of text.")]
+[Activity("Elsa", "Console", "Writes a line of text to the host's log.")]
 public sealed partial class WriteLine : CodeActivity
 {
     public WriteLine()
@@ -56,7 +57,7 @@ public sealed partial class WriteLine : CodeActivity
 }
 
 /// <summary>Waits for a line of text: whoever has it sends the stimulus <c>Elsa.ReadLine</c> with the input <c>ReadLineInput</c>.</summary>
-[Activity("Elsa", "Console", "Wait for a line of text.")]
+[Activity("Elsa", "Console", "Waits for a line of text from outside.")]
 public sealed class ReadLine : CodeActivity<string>
 {
     /// <summary>The bookmark's name; its payload is empty, so the sender must address the instance.</summary>
@@ -74,7 +75,7 @@ public sealed class ReadLine : CodeActivity<string>
 }
 
 /// <summary>Runs code of the host's own. Only for workflows that are written in code: a definition in JSON cannot hold it.</summary>
-[Activity("Elsa", "Primitives", "Run a piece of code.")]
+[Activity("Elsa", "Primitives", "Runs a piece of the host's own code.")]
 public sealed class Inline(Func<ActivityExecutionContext, ValueTask> code) : CodeActivity
 {
     public Inline(Action<ActivityExecutionContext> code)
@@ -90,7 +91,7 @@ public sealed class Inline(Func<ActivityExecutionContext, ValueTask> code) : Cod
 }
 
 /// <inheritdoc cref="Inline" />
-[Activity("Elsa", "Primitives", "Run a piece of code that gives a value.", Type = "Inline")]
+[Activity("Elsa", "Primitives", "Runs a piece of the host's own code that gives a value.", Type = "Inline")]
 public sealed class Inline<T>(Func<ActivityExecutionContext, ValueTask<T>> code) : CodeActivity<T>
 {
     public Inline(Func<ActivityExecutionContext, T> code)
@@ -102,23 +103,25 @@ public sealed class Inline<T>(Func<ActivityExecutionContext, ValueTask<T>> code)
 }
 
 /// <summary>Waits; durable, so a host may die meanwhile.</summary>
-[Activity("Elsa", "Scheduling", "Delay the workflow for a time.")]
+[Activity("Elsa", "Scheduling", "Waits for a time; the host may be restarted meanwhile.")]
 public sealed class Delay : Activity
 {
-    [Input(Description = "How long to wait, as d.hh:mm:ss.")]
+    [Required]
+    [Input(DisplayName = "Time span", Description = "How long to wait, as d.hh:mm:ss.")]
     public Input<TimeSpan>? TimeSpan { get; set; }
 
     protected override void Execute(ActivityExecutionContext context) => context.DelayFor(context.Get(TimeSpan));
 }
 
 /// <summary>Waits for a named event; as a trigger of the workflow it completes at once with the event's payload.</summary>
-[Activity("Elsa", "Events", "Wait for an event to be published.", Kind = ActivityKind.Trigger)]
+[Activity("Elsa", "Events", "Waits for a named event, or starts the workflow when it is published.", Kind = ActivityKind.Trigger)]
 public sealed class Event : Activity, ITrigger
 {
     internal const string StimulusName = "Elsa.Event";
     internal const string PayloadKey = "__EventPayloadWorkflowInput";
     private const string TriggerTaken = "TriggerTaken";
 
+    [Required]
     [Input(Description = "The name of the event to wait for.")]
     public Input<string>? EventName { get; set; }
 
@@ -150,6 +153,8 @@ public sealed class Event : Activity, ITrigger
 
     internal static object StimulusOf(string? eventName) => new { EventName = eventName ?? "" };
 
+    internal static Dictionary<string, object?> InputOf(object? payload) => new() { [PayloadKey] = payload };
+
     private ValueTask OnPublishedAsync(ActivityExecutionContext context)
     {
         context.Set(Result, context.WorkflowInput.GetValueOrDefault(PayloadKey));
@@ -158,9 +163,10 @@ public sealed class Event : Activity, ITrigger
 }
 
 /// <summary>Publishes an event with the burst's commit; waiting workflows go on after it.</summary>
-[Activity("Elsa", "Events", "Publish an event.")]
+[Activity("Elsa", "Events", "Publishes a named event; workflows that wait for it go on.")]
 public sealed class PublishEvent : CodeActivity
 {
+    [Required]
     [Input(Description = "The name of the event.")]
     public Input<string>? EventName { get; set; }
 
@@ -170,14 +176,14 @@ public sealed class PublishEvent : CodeActivity
     [Input(DisplayName = "Local event", Description = "True: only this workflow instance receives the event.")]
     public Input<bool>? IsLocalEvent { get; set; }
 
-    [Input(Description = "The payload.")]
+    [Input(Description = "What the event carries; any value.")]
     public Input<object>? Payload { get; set; }
 
     protected override void Execute(ActivityExecutionContext context)
     {
         var workflow = context.WorkflowExecutionContext;
         var hash = StimulusHash.Of(Event.StimulusName, Event.StimulusOf(context.Get(EventName)));
-        var payload = new Dictionary<string, object?> { [Event.PayloadKey] = context.Get(Payload) };
+        var payload = Event.InputOf(context.Get(Payload));
         if (context.Get(IsLocalEvent))
             workflow.Outbox.Messages.Add(new(workflow.Id, MessageKind.Stimulus, hash, payload));
         else

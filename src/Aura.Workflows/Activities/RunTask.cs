@@ -1,16 +1,19 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace Aura.Workflows.Activities;
 
 /// <summary>
 /// Asks the host for something that no activity does, and waits for its answer. The request is the bookmark's payload
 /// (<c>taskId</c>, <c>taskName</c>, <c>payload</c>); the answer is the stimulus <c>Elsa.RunTask</c> with that task id.
 /// </summary>
-[Activity("Elsa", "Primitives", "Requests a given task to be run.")]
+[Activity("Elsa", "Primitives", "Asks the host's application to do something, and waits for its answer.")]
 public sealed class RunTask : CodeActivity<object>
 {
     internal const string StimulusName = "Elsa.RunTask";
     internal const string InputKey = "RunTaskInput";
     private const string Request = "Request";
 
+    [Required]
     [Input(DisplayName = "Task name", Description = "The name of the task being requested.")]
     public Input<string>? TaskName { get; set; }
 

@@ -4,13 +4,15 @@ using Aura.Workflows.Expressions.JavaScript;
 namespace Aura.Workflows.Activities;
 
 /// <summary>Runs a script. Its value is the result; its outcomes are those it set with <c>setOutcome(s)</c>, or Done.</summary>
-[Activity("Elsa", "Scripting", "Run a script in JavaScript.", DisplayName = "Run JavaScript", Kind = ActivityKind.Task)]
+[Activity("Elsa", "Scripting", "Runs a script in JavaScript.", DisplayName = "Run JavaScript", Kind = ActivityKind.Task)]
 public sealed class RunJavaScript : CodeActivity<object>
 {
-    [Input(Description = "The script to run.", AutoEvaluate = false, UIHint = "code-editor")]
+    [Input(
+        Description = "The script to run; its value is the result.", AutoEvaluate = false, UIHint = InputUIHints.CodeEditor,
+        Options = """{"editorHeight":1,"language":"javascript","singleLineMode":false}""")]
     public Input<string>? Script { get; set; }
 
-    [Input(Description = "The outcomes that the script may set.", UIHint = "dynamic-outcomes")]
+    [Input(Description = "The outcomes that the script may set.", UIHint = InputUIHints.DynamicOutcomes, Options = new[] { "Done" })]
     public Input<ICollection<string>>? PossibleOutcomes { get; set; }
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)

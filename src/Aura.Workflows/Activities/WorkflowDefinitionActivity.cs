@@ -6,7 +6,7 @@ namespace Aura.Workflows.Activities;
 /// Runs a published workflow as one activity, inside the instance of the workflow that uses it. Its inputs are variables that the
 /// inside sees; its outputs are variables too, copied out when it completes. Nothing else leaves it.
 /// </summary>
-[Activity("Elsa", "Composition", "A workflow that is used as an activity.", IsBrowsable = false)]
+[Activity("Elsa", "Composition", "Runs a published workflow as one activity.", IsBrowsable = false)]
 public sealed class WorkflowDefinitionActivity : Activity, IComposite
 {
     public string? WorkflowDefinitionId { get; set; }

@@ -50,12 +50,12 @@ public sealed class ActivityDescriptor
         Outcomes = [.. type.GetCustomAttribute<FlowNodeAttribute>()?.Outcomes ?? []];
         Ports = [.. EmbeddedPorts(), .. FlowPorts(Outcomes)];
 
-        Inputs = [.. type.GetProperties(BindingFlags.Instance | BindingFlags.Public)
-            .Where(p => _members.Inputs.Contains(p)
-                || (p.GetCustomAttribute<InputAttribute>() is not null && p.GetCustomAttribute<JsonIgnoreAttribute>() is null))
-            .Select(p => new InputDescriptor(p))
-            .OrderBy(i => i.Order)];
-        Outputs = [.. _members.Outputs.Select(p => new OutputDescriptor(p)).OrderBy(o => o.Order)];
+        Inputs = [.. InOrder(
+                type.GetProperties(BindingFlags.Instance | BindingFlags.Public).Where(p => _members.Inputs.Contains(p)
+                    || (p.GetCustomAttribute<InputAttribute>() is not null && p.GetCustomAttribute<JsonIgnoreAttribute>() is null)),
+                p => p.GetCustomAttribute<InputAttribute>()?.Order)
+            .Select((p, place) => new InputDescriptor(p, place))];
+        Outputs = [.. InOrder(_members.Outputs, p => p.GetCustomAttribute<OutputAttribute>()?.Order).Select((p, place) => new OutputDescriptor(p, place))];
     }
 
     /// <summary>A published workflow as an activity of others.</summary>
@@ -73,8 +73,8 @@ public sealed class ActivityDescriptor
         IsBrowsable = source.IsPublished;
         Outcomes = source.Outcomes;
         Ports = [.. FlowPorts(Outcomes)];
-        Inputs = [.. source.Inputs.Select(i => new InputDescriptor(i, source.MemberNameOf(i)))];
-        Outputs = [.. source.Outputs.Select(o => new OutputDescriptor(o, source.MemberNameOf(o)))];
+        Inputs = [.. source.Inputs.Select((i, place) => new InputDescriptor(i, source.MemberNameOf(i), place))];
+        Outputs = [.. source.Outputs.Select((o, place) => new OutputDescriptor(o, source.MemberNameOf(o), place))];
         CustomProperties = new Dictionary<string, object>(StringComparer.Ordinal)
         {
             ["RootType"] = nameof(WorkflowDefinitionActivity),
@@ -187,6 +187,12 @@ public sealed class ActivityDescriptor
         return null;
     }
 
+    /// <summary>By the attributes' order; among equals a base class's first, then as they stand in the source.</summary>
+    private static IEnumerable<PropertyInfo> InOrder(IEnumerable<PropertyInfo> properties, Func<PropertyInfo, float?> order) =>
+        properties.OrderBy(p => order(p) ?? 0).ThenBy(p => DepthOf(p.DeclaringType!));
+
+    private static int DepthOf(Type type) => type.BaseType is { } parent ? DepthOf(parent) + 1 : 0;
+
     private IEnumerable<Port> EmbeddedPorts()
     {
         foreach (var member in _members.Embedded.Where(e => e.Shape == EmbeddedShape.Single))
@@ -211,7 +217,8 @@ public sealed class OutputDescriptor
     private readonly Func<IActivity, Output?> _read;
     private readonly Action<IActivity, Output> _write;
 
-    internal OutputDescriptor(PropertyInfo property)
+    /// <param name="place">Its place among the activity's outputs, from 0.</param>
+    internal OutputDescriptor(PropertyInfo property, int place)
     {
         _read = activity => (Output?)property.GetValue(activity);
         _write = property.SetValue;
@@ -220,14 +227,15 @@ public sealed class OutputDescriptor
         var attribute = property.GetCustomAttribute<OutputAttribute>() ?? new OutputAttribute();
         DisplayName = attribute.DisplayName ?? DisplayNames.Of(property.Name);
         Description = attribute.Description ?? "";
-        Order = attribute.Order;
+        Order = place;
         IsBrowsable = attribute.IsBrowsable;
         IsSerializable = attribute.IsSerializable;
     }
 
     /// <summary>An output of a workflow that is used as an activity.</summary>
-    internal OutputDescriptor(WorkflowArgument argument, string memberName)
+    internal OutputDescriptor(WorkflowArgument argument, string memberName, int place)
     {
+        Order = place;
         _read = activity => ((WorkflowDefinitionActivity)activity).Outputs.GetValueOrDefault(memberName);
         _write = (activity, output) => ((WorkflowDefinitionActivity)activity).Outputs[memberName] = output;
         Name = memberName;

@@ -14,8 +14,12 @@ public sealed class ActivityRegistry
     private readonly ConcurrentDictionary<string, ActivityDescriptor> _byName = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Type> _generics = new(StringComparer.Ordinal);
     private volatile WorkflowActivities _workflows = new([]);
+    private long _version;
 
     public ActivityRegistry() => AddFrom(typeof(ActivityRegistry).Assembly);
+
+    /// <summary>Another number each time that <see cref="Descriptors"/> may have changed.</summary>
+    public long Version => Interlocked.Read(ref _version);
 
     /// <summary>Every type and version once: classes first, then workflows.</summary>
     public IEnumerable<ActivityDescriptor> Descriptors => _byVersion.Values
@@ -58,6 +62,7 @@ public sealed class ActivityRegistry
         }
 
         _byName.AddOrUpdate(descriptor.TypeName, descriptor, (_, other) => other.Version > descriptor.Version ? other : descriptor);
+        Interlocked.Increment(ref _version);
     }
 
     /// <summary>The class of that type with the highest version, or the published workflow of that name.</summary>
@@ -85,7 +90,11 @@ public sealed class ActivityRegistry
     internal IReadOnlyDictionary<string, WorkflowActivitySource> Workflows => _workflows.Sources;
 
     /// <summary>Puts the workflows that are usable as activities in the place of those before.</summary>
-    internal void SetWorkflows(IEnumerable<WorkflowActivitySource> sources) => _workflows = new(sources);
+    internal void SetWorkflows(IEnumerable<WorkflowActivitySource> sources)
+    {
+        _workflows = new(sources);
+        Interlocked.Increment(ref _version);
+    }
 
     internal ActivityDescriptor Describe(IActivity activity)
     {

@@ -57,10 +57,6 @@ public sealed record WorkflowDefinitionSummary
 /// <summary>One file of an export.</summary>
 public sealed record ExportedDefinition(string FileName, string Json);
 
-/// <summary>Why a definition cannot be published.</summary>
-/// <param name="ActivityId">Null when the workflow as a whole is meant.</param>
-public sealed record DefinitionValidationError(string? ActivityId, string Message);
-
 /// <summary>What became of a request to publish.</summary>
 public sealed record PublishResult
 {
@@ -69,8 +65,11 @@ public sealed record PublishResult
     /// <summary>True when the latest version was published before; nothing was done.</summary>
     public bool AlreadyPublished { get; init; }
 
-    /// <summary>Not empty and not published: nothing was changed.</summary>
+    /// <summary>What stands against publishing. Not empty and not published: nothing was changed.</summary>
     public IReadOnlyList<DefinitionValidationError> ValidationErrors { get; init; } = [];
+
+    /// <summary>What a person should look at; it stood against nothing.</summary>
+    public IReadOnlyList<DefinitionValidationError> ValidationWarnings { get; init; } = [];
 
     /// <summary>Definition ids of the workflows that were moved to the new version.</summary>
     public IReadOnlyList<string> UpdatedConsumers { get; init; } = [];

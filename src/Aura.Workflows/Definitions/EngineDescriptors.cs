@@ -42,6 +42,9 @@ public sealed record VariableTypeDescriptor(string TypeName, string DisplayName,
 /// <summary>A strategy that a person can choose in a definition's settings.</summary>
 public sealed record StrategyDescriptor(string TypeName, string DisplayName, string Description);
 
+/// <summary>A point at which a burst commits besides its end, as a person can choose it.</summary>
+public sealed record CommitStrategyDescriptor(string Name, string DisplayName, string Description);
+
 /// <summary>The choices that Studio offers besides activities. Type names are unique within each list.</summary>
 public static class EngineDescriptors
 {
@@ -80,6 +83,25 @@ public static class EngineDescriptors
         new("SingletonStrategy", "Singleton", "One running instance of this workflow."),
         new("CorrelatedSingletonStrategy", "Correlated singleton", "One running instance of this workflow for each correlation id."),
         new("CorrelationStrategy", "Correlation", "One running instance of any workflow for each correlation id."),
+    ];
+
+    /// <summary>Of a workflow. None chosen: a burst commits at its end.</summary>
+    public static IReadOnlyList<CommitStrategyDescriptor> WorkflowCommitStrategies { get; } =
+    [
+        new("WorkflowExecuting", "Workflow executing", "Also at the start of each burst."),
+        new("WorkflowExecuted", "Workflow executed", "Only at the end of each burst."),
+        new("ActivityExecuting", "Activity executing", "Also before each activity."),
+        new("ActivityExecuted", "Activity executed", "Also after each activity: nothing that was done is done again after a crash."),
+        new("Periodic", "Periodic", "Also when ten seconds have passed; Periodic:00:00:05 for another time."),
+    ];
+
+    /// <summary>Of one activity; it wins over the workflow's.</summary>
+    public static IReadOnlyList<CommitStrategyDescriptor> ActivityCommitStrategies { get; } =
+    [
+        new("CommitAlways", "Always", "Before and after this activity."),
+        new("CommitNever", "Never", "Neither before nor after this activity."),
+        new("ExecutingActivity", "Executing", "Before this activity."),
+        new("ExecutedActivity", "Executed", "After this activity."),
     ];
 
     public static IReadOnlyList<StrategyDescriptor> IncidentStrategies { get; } =

@@ -1,4 +1,6 @@
 using System.Collections;
+using System.ComponentModel.DataAnnotations;
+using System.Net;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -13,7 +15,8 @@ public sealed class InputDescriptor
     private readonly Action<IActivity, Input> _write;
     private readonly PropertyInfo? _property;
 
-    internal InputDescriptor(PropertyInfo property)
+    /// <param name="place">Its place among the activity's inputs, from 0.</param>
+    internal InputDescriptor(PropertyInfo property, int place)
     {
         _property = property;
         _read = property.GetValue;
@@ -26,7 +29,7 @@ public sealed class InputDescriptor
         Description = attribute.Description ?? "";
         Category = attribute.Category;
         DefaultValue = attribute.DefaultValue;
-        Order = attribute.Order;
+        Order = place;
         AutoEvaluate = attribute.AutoEvaluate;
         IsBrowsable = attribute.IsBrowsable;
         IsReadOnly = attribute.IsReadOnly;
@@ -35,13 +38,15 @@ public sealed class InputDescriptor
         UIHint = attribute.UIHint ?? UIHints.Of(Type);
         DefaultSyntax = attribute.DefaultSyntax ?? UIHints.SyntaxOf(UIHint);
         SupportedSyntaxes = attribute.SupportedSyntaxes;
-        UISpecifications = UIHints.SpecificationsOf(UIHint, Type, attribute.Options);
         UIHandler = attribute.UIHandler;
+        UISpecifications = UIHandler is null ? UIHints.SpecificationsOf(UIHint, Type, attribute.Options) : UIHints.AskedFor(UIHint);
+        IsRequired = property.IsDefined(typeof(RequiredAttribute));
     }
 
     /// <summary>An input of a workflow that is used as an activity.</summary>
-    internal InputDescriptor(WorkflowArgument argument, string memberName)
+    internal InputDescriptor(WorkflowArgument argument, string memberName, int place)
     {
+        Order = place;
         _read = activity => ((Activities.WorkflowDefinitionActivity)activity).Inputs.GetValueOrDefault(memberName);
         _write = (activity, input) => ((Activities.WorkflowDefinitionActivity)activity).Inputs[memberName] = input;
         Name = memberName;
@@ -71,7 +76,10 @@ public sealed class InputDescriptor
 
     public string DisplayName { get; }
     public string Description { get; }
+
+    /// <summary>The place among the activity's inputs, from 0; each has its own.</summary>
     public float Order { get; }
+
     public bool IsBrowsable { get; }
     public bool IsSerializable { get; }
 
@@ -85,6 +93,10 @@ public sealed class InputDescriptor
     public string UIHint { get; }
 
     public string? Category { get; }
+
+    /// <summary>True: the activity cannot run without it (<see cref="RequiredAttribute"/> on the property). Publishing says so.</summary>
+    public bool IsRequired { get; }
+
     public object? DefaultValue { get; }
     public string DefaultSyntax { get; }
     public IReadOnlyList<string>? SupportedSyntaxes { get; }
@@ -108,7 +120,11 @@ public sealed class InputDescriptor
         if (UIHandler is null || _property is null)
             return UISpecifications;
         var handler = (IPropertyUIHandler)Microsoft.Extensions.DependencyInjection.ActivatorUtilities.GetServiceOrCreateInstance(services, UIHandler);
-        return new Dictionary<string, object>(await handler.GetUIPropertiesAsync(_property, context, cancellationToken), StringComparer.Ordinal);
+        // A handler that does not say so is asked again all the same: that is what it is there for.
+        return new Dictionary<string, object>(await handler.GetUIPropertiesAsync(_property, context, cancellationToken), StringComparer.Ordinal)
+        {
+            ["Refresh"] = true,
+        };
     }
 
     internal object? Read(IActivity activity) => _read(activity);
@@ -154,6 +170,9 @@ internal static class UIHints
         var items = options switch
         {
             IEnumerable<string> texts => texts.Select(t => (Text: t, Value: t)).ToList(),
+            // Numbers are what people know of these; some have several names.
+            null when type == typeof(HttpStatusCode) => [.. Enum.GetValues<HttpStatusCode>().Distinct()
+                .Select(c => (Text: $"{(int)c} {DisplayNames.Of(c.ToString())}", Value: c.ToString()))],
             null when type.IsEnum => [.. Enum.GetNames(type).Select(n => (Text: DisplayNames.Of(n), Value: n))],
             _ => null,
         };
@@ -170,6 +189,24 @@ internal static class UIHints
             InputUIHints.DynamicOutcomes => Hint("DynamicOutcomesOptions", new { fixedOutcomes = items.Select(i => i.Value) }),
             _ => Hint(hint, items.Select(i => i.Value)),
         };
+    }
+
+    /// <summary>Nothing to choose from yet: the editor asks for what there is when the activity is selected.</summary>
+    public static IReadOnlyDictionary<string, object> AskedFor(string hint) => Choices(hint, [], refresh: true);
+
+    /// <summary>What a dropdown, radio list or check list offers.</summary>
+    /// <param name="refresh">The editor asks again each time that the activity is selected.</param>
+    public static Dictionary<string, object> Choices(string hint, IEnumerable<SelectListItem> items, bool refresh)
+    {
+        var specifications = Hint(hint, hint switch
+        {
+            InputUIHints.RadioList => new { radioList = new { items, isFlagsEnum = false } },
+            InputUIHints.CheckList => new { checkList = new { items = items.Select(i => new { i.Text, i.Value, isChecked = false }), isFlagsEnum = false } },
+            _ => (object)new { selectList = new { items, isFlagsEnum = false, sortItems = false } },
+        });
+        if (refresh)
+            specifications["Refresh"] = true;
+        return specifications;
     }
 
     /// <summary>Kept as JSON: the same bytes for every reader, and no type of ours in it.</summary>

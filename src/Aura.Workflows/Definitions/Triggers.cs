@@ -25,12 +25,11 @@ internal sealed record TriggerRow(string ActivityId, string Name, string Hash, J
 /// <summary>Finds what starts a workflow: triggers with <c>canStartWorkflow</c> in its own document.</summary>
 internal static class TriggerIndexer
 {
-    /// <returns>The rows, and for each trigger whose inputs cannot be evaluated an error.</returns>
-    public static async Task<(IReadOnlyList<TriggerRow> Rows, IReadOnlyList<DefinitionValidationError> Errors)> IndexAsync(
-        ReadDefinition read, IServiceProvider services, CancellationToken cancellationToken)
+    /// <summary>Gives the rows. A trigger whose inputs cannot be evaluated has none, and is an error.</summary>
+    public static async Task<IReadOnlyList<TriggerRow>> IndexAsync(
+        ReadDefinition read, ValidationFindings findings, IServiceProvider services, CancellationToken cancellationToken)
     {
         var rows = new List<TriggerRow>();
-        var errors = new List<DefinitionValidationError>();
         foreach (var activity in read.Paths.Keys.OfType<ITrigger>())
         {
             if (!activity.CustomProperties.TryGetValue("canStartWorkflow", out var flag) || flag.ValueKind != JsonValueKind.True)
@@ -46,11 +45,12 @@ internal static class TriggerIndexer
             // Whatever a trigger's expression throws: publishing must name the trigger.
             catch (Exception e) when (e is not OperationCanceledException)
             {
-                errors.Add(new(activity.Id, e.Message));
+                if (!findings.HasErrorsOf(activity))
+                    findings.Error(ValidationCodes.Trigger, activity, $"It cannot start the workflow: {e.Message}");
             }
         }
 
-        return ([.. rows.DistinctBy(r => (r.ActivityId, r.Hash))], errors);
+        return [.. rows.DistinctBy(r => (r.ActivityId, r.Hash))];
     }
 
     /// <summary>The scopes around the trigger, so that its expressions see the workflow's variables with their initial values.</summary>

@@ -5,7 +5,14 @@ using System.Text.Json;
 namespace Aura.Workflows.Definitions;
 
 /// <summary>A definition that cannot be read or run. The message names the place.</summary>
-public sealed class InvalidDefinitionException(string message, Exception? inner = null) : Exception(message, inner);
+public sealed class InvalidDefinitionException(string message, Exception? inner = null) : Exception(message, inner)
+{
+    /// <summary>One of <see cref="ValidationCodes"/>.</summary>
+    internal string Code { get; init; } = ValidationCodes.Unreadable;
+
+    /// <summary>The activity that is meant, when it is known.</summary>
+    internal string? ActivityId { get; init; }
+}
 
 /// <summary>One version of a workflow definition. <see cref="Json"/> is the document as it came, unknown members included.</summary>
 public sealed record WorkflowDefinition

@@ -273,6 +273,13 @@ public sealed class ActivityExecutionContext
         _slots = slots;
     }
 
+    /// <summary>What its execution record held at the last commit, so that the next one does not lose it.</summary>
+    internal void RestoreRecord(Dictionary<string, object?>? outputs, Dictionary<string, object?>? journalData)
+    {
+        _outputs = outputs;
+        _journalData = journalData;
+    }
+
     /// <summary>Starts over in the same place: what the failed run left is forgotten, properties stay.</summary>
     internal void Reset()
     {
@@ -281,6 +288,8 @@ public sealed class ActivityExecutionContext
         Outcomes = null;
         _activityState = null;
         _journalData = null;
+        _outputs = null;
+        CompletedAt = null;
         BookmarksCreated = 0;
     }
 

@@ -112,14 +112,13 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
                 workflow.Enqueue(new(workflow.Graph.Root, null, null, null, default));
                 return default;
             case MessageKind.Cancel:
-                return workflow.CancelWorkflowAsync();
+                return workflow.CancelWorkflowAsync(message.Payload?.Text("by"));
             case MessageKind.Resume or MessageKind.Stimulus:
                 return ResumeAllAsync(message);
             case MessageKind.Task when workflow.FindContext(message.Target ?? "") is { HasTask: true } context:
                 return ApplyTaskAsync(context, message.Payload!.Value);
             case MessageKind.Retry:
-                return workflow.RetryAsync(
-                    message.Payload is { ValueKind: JsonValueKind.Array } ids ? [.. ids.EnumerateArray().Select(i => i.GetString() ?? "")] : null);
+                return workflow.RetryAsync(RetryRequest.Read(message.Payload));
             case MessageKind.Alter when message.Payload is { } payload:
                 return Alterations.ApplyAsync(workflow, payload);
             default:
@@ -222,6 +221,9 @@ internal sealed class BurstRunner(WorkflowExecutionContext workflow, Func<ValueT
             {
                 context.HasTask = true;
                 workflow.Outbox.Tasks.Add(TaskOf(context));
+                // The task's row needs them until it is answered; neither the history nor the state does.
+                foreach (var input in item.Node.Inputs.Where(i => i.IsSensitive))
+                    context.ActivityState.Remove(input.Name);
                 workflow.Log(context, "Suspended");
                 return;
             }

@@ -7,8 +7,8 @@ namespace Aura.Workflows;
 /// the views <c>wf.journal</c> and <c>wf.activity_executions</c> read:
 /// <c>t</c> the base time in microseconds since 1970, to which all other times are added;
 /// <c>x</c> the runs of activities that the commit touched: <c>i</c> id, <c>p</c> parent, <c>n</c> node, <c>y</c> type, <c>m</c> name, <c>s</c> status
-/// (absent: Completed), <c>w</c> 1 when it waits, <c>a</c> inputs, <c>o</c> outputs, <c>l</c> journal data with outcomes (absent: the outcome Done),
-/// <c>r</c> exception, <c>b</c> began, <c>c</c> completed;
+/// (absent: Completed), <c>w</c> 1 when it waits for a bookmark and 2 while its durable task is under way, <c>a</c> inputs, <c>o</c> outputs,
+/// <c>l</c> journal data with outcomes (absent: the outcome Done), <c>r</c> exception, <c>b</c> began, <c>c</c> completed;
 /// <c>e</c> the journal's lines in order: index into <c>x</c>, event (<c>S</c> Started, <c>C</c> Completed), time, message, payload. The last one
 /// has the row's sequence number.
 /// </summary>
@@ -51,7 +51,9 @@ internal static class History
             writer.WriteString("m", name);
         if (context.Status != ActivityStatus.Completed)
             writer.WriteString("s", Enum.GetName(context.Status));
-        if (context.HasTask || HasBookmarks(workflow, context))
+        if (context.HasTask)
+            writer.WriteNumber("w", 2);
+        else if (HasBookmarks(workflow, context))
             writer.WriteNumber("w", 1);
         StateCodec.WriteMap(writer, "a", context.StoredActivityState);
         StateCodec.WriteMap(writer, "o", context.StoredOutputs);

@@ -26,6 +26,24 @@ public enum MessageKind
     Alter,
 }
 
+/// <summary>What a retry asks for.</summary>
+/// <param name="ActivityIds">Ids of activities or of their runs; null for all that faulted, and for an instance that was set aside.</param>
+/// <param name="By">The person who wants it, for the journal.</param>
+internal sealed record RetryRequest(IReadOnlyCollection<string>? ActivityIds, string? By = null)
+{
+    /// <summary>Reads a message's payload: an object, or as earlier hosts sent it the bare array of ids.</summary>
+    public static RetryRequest Read(JsonElement? payload) => payload switch
+    {
+        { ValueKind: JsonValueKind.Array } ids => new(IdsOf(ids)),
+        { ValueKind: JsonValueKind.Object } request => new(
+            request.TryGetProperty("activityIds", out var ids) && ids.ValueKind == JsonValueKind.Array ? IdsOf(ids) : null,
+            request.TryGetProperty("by", out var by) ? by.GetString() : null),
+        _ => new((IReadOnlyCollection<string>?)null),
+    };
+
+    private static List<string> IdsOf(JsonElement ids) => [.. ids.EnumerateArray().Select(i => i.GetString() ?? "")];
+}
+
 /// <summary>A message that goes out with the burst.</summary>
 /// <param name="Target">A bookmark id, a hash or an activity instance id, by kind.</param>
 /// <param name="Delay">Due this long after the commit, by the database's clock.</param>

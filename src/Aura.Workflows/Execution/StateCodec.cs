@@ -195,6 +195,8 @@ internal static class StateCodec
         writer.WriteString("startedAt", context.StartedAt);
         WriteMap(writer, "properties", context.StoredProperties);
         WriteMap(writer, "activityState", context.StoredActivityState);
+        WriteMap(writer, "outputs", context.StoredOutputs);
+        WriteMap(writer, "journalData", context.StoredJournalData);
         WriteSlots(writer, context.Slots);
         writer.WriteEndObject();
         for (var child = context.FirstChild; child is not null; child = child.NextSibling)
@@ -270,6 +272,7 @@ internal static class StateCodec
             if (stored.TryGetProperty("outcomes", out var outcomes) && outcomes.ValueKind == JsonValueKind.Array)
                 context.Outcomes = new([.. outcomes.EnumerateArray().Select(o => o.GetString() ?? "")]);
             context.Restore(MapOf(stored, "properties"), MapOf(stored, "activityState"), SlotsOf(stored));
+            context.RestoreRecord(MapOf(stored, "outputs"), MapOf(stored, "journalData"));
             byId.Add(id, context);
             workflow.Attach(context);
         }

@@ -191,11 +191,14 @@ public sealed class WorkflowExecutionContext
     }
 
     /// <summary>Cancels everything, then undoes what asked to be undone, the last first.</summary>
-    internal async ValueTask CancelWorkflowAsync()
+    /// <param name="by">The person who wants it, for the journal.</param>
+    internal async ValueTask CancelWorkflowAsync(string? by = null)
     {
         ClearQueue();
         if (Root is { } root)
         {
+            if (by is not null)
+                Log(root, "Workflow cancelled", $"Cancelled by {by}.");
             await CancelAsync(root);
             for (var i = _compensations.Count - 1; i >= 0; i--)
                 await CompensateAsync(root, _compensations[i]);
@@ -281,9 +284,12 @@ public sealed class WorkflowExecutionContext
     /// Runs faulted activities again, in their old contexts. What was queued and what waits elsewhere in the instance goes on too.
     /// A container that faulted over the completion of its children hears of them again; they do not run again.
     /// </summary>
-    /// <param name="activityIds">Ids of activities or of their runs; null for all that faulted, and for an instance that was set aside.</param>
-    internal async ValueTask RetryAsync(IReadOnlyCollection<string>? activityIds)
+    internal ValueTask RetryAsync(IReadOnlyCollection<string>? activityIds) => RetryAsync(new RetryRequest(activityIds));
+
+    /// <summary>As <see cref="RetryAsync(IReadOnlyCollection{string}?)"/>, with the name of who asked for it.</summary>
+    internal async ValueTask RetryAsync(RetryRequest request)
     {
+        var activityIds = request.ActivityIds;
         var faulted = Contexts
             .Where(c => c.Status == ActivityStatus.Faulted && (activityIds is null || activityIds.Contains(c.Activity.Id) || activityIds.Contains(c.Id)))
             .ToList();
@@ -298,7 +304,7 @@ public sealed class WorkflowExecutionContext
             Enqueue(new(Graph.Root, null, null, null, default));
         faulted.ForEach(ForgetIncidents);
         foreach (var context in faulted.Where(c => c.Status == ActivityStatus.Faulted))
-            await RetryAsync(context);
+            await RetryAsync(context, request.By);
     }
 
     /// <summary>Calls the owner's callback. Where that fails, it is the owner who faults, and the child is kept for its retry.</summary>
@@ -456,9 +462,9 @@ public sealed class WorkflowExecutionContext
         return TellOwnerAsync(context);
     }
 
-    private async ValueTask RetryAsync(ActivityExecutionContext context)
+    private async ValueTask RetryAsync(ActivityExecutionContext context, string? by)
     {
-        Log(context, "Retried");
+        Log(context, "Retried", by is null ? null : $"Retried by {by}.");
         var untold = context.Children.Where(c => c.Status == ActivityStatus.Completed).ToList();
         if (untold.Count > 0)
         {
@@ -489,6 +495,7 @@ public sealed class WorkflowExecutionContext
         try
         {
             await node.Descriptor.Bind<ExecuteActivityDelegate>(node.Activity, compensation.MethodName)(context);
+            (context.Status, context.CompletedAt) = (ActivityStatus.Completed, Now);
             Log(context, "Compensated");
         }
         // One compensation that fails must not keep the others from running: it becomes an incident.

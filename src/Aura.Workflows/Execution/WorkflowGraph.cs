@@ -88,7 +88,15 @@ public sealed class WorkflowGraph
             if (activity.Id.Length == 0)
                 activity.Id = NextId(descriptor.Name);
             if (!usedIds.Add((parent?.NodeId ?? "") + ":" + activity.Id))
-                throw new InvalidDefinitionException($"Two activities in '{parent?.Activity.Id}' have the id '{activity.Id}'.");
+            {
+                throw new InvalidDefinitionException(
+                    $"Two activities in '{parent?.Activity.Id}' have the id '{activity.Id}'. Give one of them another id; connections must name it, too.")
+                {
+                    Code = ValidationCodes.DuplicateId,
+                    ActivityId = activity.Id,
+                };
+            }
+
             descriptor.NameInputsAndOutputs(activity);
             var node = new ActivityNode(activity, parent is null ? activity.Id : $"{parent.NodeId}:{activity.Id}", parent, descriptor);
             nodes.Add(node);
@@ -112,6 +120,9 @@ public sealed class WorkflowGraph
     internal DefinitionOptions Options { get; }
 
     public ActivityNode? Find(string nodeId) => _byNodeId.GetValueOrDefault(nodeId);
+
+    /// <summary>Whether an activity has this id.</summary>
+    public bool Holds(string activityId) => _byActivity.Keys.Any(a => a.Id == activityId);
 
     /// <exception cref="InvalidOperationException">The activity is not part of this workflow.</exception>
     public ActivityNode NodeOf(IActivity activity)

@@ -82,6 +82,11 @@ public sealed record ActivityContextState
     public DateTimeOffset StartedAt { get; init; }
     public IReadOnlyDictionary<string, JsonElement> Properties { get; init; } = new Dictionary<string, JsonElement>();
     public IReadOnlyDictionary<string, JsonElement> ActivityState { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>What it has put out and recorded so far: its execution record is written whole at each commit that touches it.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Outputs { get; init; } = new Dictionary<string, JsonElement>();
+
+    public IReadOnlyDictionary<string, JsonElement> JournalData { get; init; } = new Dictionary<string, JsonElement>();
     public IReadOnlyList<VariableSlotState> Variables { get; init; } = [];
 }
 

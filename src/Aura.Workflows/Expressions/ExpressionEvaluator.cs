@@ -31,6 +31,12 @@ internal static class ExpressionEvaluator
         return ObjectConverter.ConvertTo(value, target);
     }
 
+    /// <summary>The value of a Literal or Object expression, which no run can change.</summary>
+    /// <exception cref="ValueConversionException">The value does not fit.</exception>
+    /// <exception cref="JsonException">The text of an Object expression is not JSON.</exception>
+    internal static object? Constant(Expression expression, Type target) => ObjectConverter.ConvertTo(
+        expression.Type == "Literal" ? WorkflowJson.ToPlain(expression.Value) : FromObject(expression.Value, target), target);
+
     private static object? FromObject(JsonElement value, Type target)
     {
         if (value.ValueKind != JsonValueKind.String)

@@ -7,7 +7,7 @@ namespace Aura.Workflows.Http;
 /// The host that took the request has applied the rules; what arrives here is plain data.
 /// </summary>
 [Activity(
-    "Elsa", "HTTP", "Wait for an inbound HTTP request that matches the specified path and methods.",
+    "Elsa", "HTTP", "Waits for a request to a path, or starts the workflow with it.",
     DisplayName = "HTTP Endpoint", Kind = ActivityKind.Trigger)]
 [FlowNode(
     HttpEndpointOutcomes.Done, HttpEndpointOutcomes.RequestTooLarge, HttpEndpointOutcomes.FileTooLarge,
@@ -20,7 +20,7 @@ public sealed class HttpEndpoint : Activity, ITrigger
     public Input<string>? Path { get; set; }
 
     [Input(
-        Description = "The HTTP methods to accept.", DefaultValue = new[] { "GET" }, UIHint = "checklist",
+        Description = "The HTTP methods to accept.", DefaultValue = new[] { "GET" }, UIHint = InputUIHints.CheckList,
         Options = new[] { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" })]
     public Input<ICollection<string>>? SupportedMethods { get; set; }
 

@@ -51,7 +51,10 @@ internal sealed class HttpExchange
     {
         if (context.GetRequiredService<HttpExchange>()._opened is { } opened)
             return opened;
-        if (RootOf(context).GetProperty<string>(RequestIdProperty) is not { } earlier)
+        // An endpoint has received it, or whoever started the instance waits for an answer.
+        var earlier = RootOf(context).GetProperty<string>(RequestIdProperty)
+            ?? context.WorkflowExecutionContext.Input.GetValueOrDefault(HttpRequestData.RequestIdKey) as string;
+        if (earlier is null)
             return null;
         var open = await context.GetRequiredService<NpgsqlDataSource>().QueryAsync(
             "SELECT 1 FROM wf.http_responses WHERE request_id = $1 AND status = 0", [earlier], r => r.GetInt32(0), context.CancellationToken);

@@ -31,10 +31,12 @@ internal sealed class HttpTargets(NpgsqlDataSource dataSource, HttpRoutes routes
 {
     // A few are enough to see that a request is ambiguous; the best templates come first.
     private const string FindSql = """
-        (SELECT hash, payload, definition_id, activity_id, version_id, NULL, NULL
+        (SELECT hash, payload, definition_id, activity_id, version_id, NULL, NULL, CASE WHEN $4 THEN 
+        """ + HttpRoutes.GenerationSql + """
+         END
          FROM wf.triggers WHERE hash = ANY($1) ORDER BY array_position($1, hash) LIMIT 8)
         UNION ALL
-        (SELECT b.hash, b.payload, i.definition_id, b.activity_id, NULL, b.instance_id, b.id
+        (SELECT b.hash, b.payload, i.definition_id, b.activity_id, NULL, b.instance_id, b.id, NULL
          FROM wf.bookmarks b JOIN wf.instances i ON i.id = b.instance_id AND i.status = 'Running'
          WHERE b.hash = ANY($1) AND b.name = 'Elsa.HttpEndpoint'
            AND ($2::text IS NULL OR b.instance_id = $2) AND ($3::text IS NULL OR b.correlation_id = $3)
@@ -46,28 +48,42 @@ internal sealed class HttpTargets(NpgsqlDataSource dataSource, HttpRoutes routes
         HttpContext context, PathString path, string? instanceId, string? correlationId, CancellationToken cancellationToken)
     {
         var arrived = time.GetTimestamp();
-        var table = await routes.CurrentAsync(cancellationToken);
-        var found = await FindAsync(context, table, path, instanceId, correlationId, cancellationToken);
-        if (found.Count > 0)
+        var known = await routes.CurrentAsync(cancellationToken);
+        var (found, generation) = await FindAsync(context, known, path, instanceId, correlationId, cancellationToken);
+        if (found.Count > 0 && (generation is null || generation == known.Generation))
             return found;
-        // The path may be younger than the table: a bookmark that the answer before this request has just left, for example.
+        // The path may be younger than the table: one that was published on another host, or a bookmark that the answer before this
+        // request has just left.
         var fresh = await routes.SinceAsync(arrived, cancellationToken);
-        return ReferenceEquals(fresh, table) ? found : await FindAsync(context, fresh, path, instanceId, correlationId, cancellationToken);
+        return ReferenceEquals(fresh.Table, known.Table)
+            ? found
+            : (await FindAsync(context, fresh, path, instanceId, correlationId, cancellationToken)).Found;
     }
 
-    private async Task<IReadOnlyList<HttpTarget>> FindAsync(
-        HttpContext context, RouteTable table, PathString path, string? instanceId, string? correlationId, CancellationToken cancellationToken)
+    /// <returns>The generation too, when a template that fits the path better may have been published meanwhile.</returns>
+    private async Task<(IReadOnlyList<HttpTarget> Found, string? Generation)> FindAsync(
+        HttpContext context, Routes known, PathString path, string? instanceId, string? correlationId, CancellationToken cancellationToken)
     {
-        var matches = table.Match(context, path);
+        var matches = known.Table.Match(context, path).ToList();
+        // The path itself is the best of all templates, whether the table knows it or not.
+        if (RouteTable.Literal(path) is { } literal && !matches.Exists(m => m.Template == literal.Template))
+            matches.Add(literal);
         if (matches.Count == 0)
-            return [];
+            return ([], null);
         var method = context.Request.Method.ToLowerInvariant();
         var byHash = new Dictionary<string, RouteMatch>(StringComparer.Ordinal);
         foreach (var match in matches)
             byHash[StimulusHash.Of(HttpEndpointPayload.StimulusName, new HttpEndpointPayload { Path = match.Template, Method = method })] = match;
         var hashes = byHash.OrderBy(h => h.Value.Precedence).Select(h => h.Key).ToArray();
-        var targets = await dataSource.QueryAsync(FindSql, [hashes, instanceId, correlationId], r => Read(r, byHash), cancellationToken);
-        return Choose(targets, instanceId);
+        string? generation = null;
+        var hasParameters = matches.Exists(m => m.Template.Contains('{', StringComparison.Ordinal));
+        var targets = await dataSource.QueryAsync(FindSql, [hashes, instanceId, correlationId, hasParameters], r =>
+        {
+            generation ??= r.Text(7);
+            return Read(r, byHash);
+        }, cancellationToken);
+        var chosen = Choose(targets, instanceId);
+        return (chosen, chosen.All(t => !t.Route.Template.Contains('{', StringComparison.Ordinal)) ? null : generation);
     }
 
     /// <summary>

@@ -63,6 +63,22 @@ internal sealed class RouteTable
         return [.. candidates.Select(e => e.Match(context, path)).OfType<RouteMatch>().OrderBy(m => m.Precedence)];
     }
 
+    /// <summary>A path as a template without parameters; null when it cannot be one.</summary>
+    public static RouteMatch? Literal(PathString path)
+    {
+        try
+        {
+            var template = HttpEndpointPayload.NormalisePath(path.Value);
+            var parsed = TemplateParser.Parse(template);
+            return parsed.Parameters.Count > 0 ? null : new(template, RoutePrecedence.ComputeInbound(parsed), []);
+        }
+        catch (ArgumentException)
+        {
+            // Longer than a path may be, or with characters that a template may not have.
+            return null;
+        }
+    }
+
     /// <exception cref="ArgumentException">The template is not a route template.</exception>
     internal static void Check(string template) => _ = TemplateParser.Parse(template);
 

@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 
 namespace Aura.Workflows.Http;
@@ -5,11 +6,12 @@ namespace Aura.Workflows.Http;
 /// <summary>What both activities that send a request have in common.</summary>
 public abstract class SendHttpRequestBase : Activity
 {
-    [Input(Description = "The address to send the request to.")]
+    [Required]
+    [Input(DisplayName = "URL", Description = "The address to send the request to.")]
     public Input<Uri?>? Url { get; set; }
 
     [Input(
-        Description = "The HTTP method.", DefaultValue = "GET", UIHint = "dropdown",
+        Description = "The HTTP method.", DefaultValue = "GET", UIHint = InputUIHints.DropDown,
         Options = new[] { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" })]
     public Input<string>? Method { get; set; }
 
@@ -19,13 +21,13 @@ public abstract class SendHttpRequestBase : Activity
     [Input(Description = "The body's content type.")]
     public Input<string?>? ContentType { get; set; }
 
-    [Input(Description = "The Authorization header, for example Bearer {token}.", Category = "Security", IsSensitive = true)]
+    [Input(Description = "The Authorization header, for example Bearer {token}.", Category = "Security", IsSensitive = true, Order = 1)]
     public Input<string?>? Authorization { get; set; }
 
-    [Input(Description = "Send the Authorization header as it stands.", Category = "Security", DefaultValue = false)]
+    [Input(Description = "Send the Authorization header as it stands.", Category = "Security", DefaultValue = false, Order = 1)]
     public Input<bool>? DisableAuthorizationHeaderValidation { get; set; }
 
-    [Input(Description = "Further headers.", Category = "Advanced")]
+    [Input(Description = "Further headers.", Category = "Advanced", Order = 1)]
     public Input<HttpHeaders?>? RequestHeaders { get; set; }
 
     [Output(Description = "The answer's status code.")]
@@ -80,7 +82,7 @@ public abstract class SendHttpRequestBase : Activity
 }
 
 /// <summary>Sends a request and goes on by the answer's status code: an outcome for each code that is expected.</summary>
-[Activity("Elsa", "HTTP", "Send an HTTP request.", DisplayName = "HTTP Request (flow)", Kind = ActivityKind.Task)]
+[Activity("Elsa", "HTTP", "Sends a request and goes on along the outcome of the answer's status code.", DisplayName = "HTTP Request (flow)", Kind = ActivityKind.Task)]
 [FlowNode("Done", UnmatchedStatusCode, FailedToConnect, Timeout)]
 public sealed class FlowSendHttpRequest : SendHttpRequestBase
 {
@@ -88,7 +90,9 @@ public sealed class FlowSendHttpRequest : SendHttpRequestBase
     private const string FailedToConnect = "Failed to connect";
     private const string Timeout = "Timeout";
 
-    [Input(Description = "The status codes to expect; each is an outcome.", DefaultValue = new[] { 200 }, UIHint = "multitext")]
+    [Input(
+        Description = "The status codes to expect; each is an outcome.", DefaultValue = new[] { 200 }, UIHint = InputUIHints.DynamicOutcomes,
+        Options = new[] { "Done", UnmatchedStatusCode, FailedToConnect, Timeout })]
     public Input<ICollection<int>>? ExpectedStatusCodes { get; set; }
 
     private protected override ValueTask GoOnAsync(ActivityExecutionContext context, OutgoingResult result) =>
@@ -124,10 +128,10 @@ public sealed class HttpStatusCodeCase
 }
 
 /// <summary>Sends a request and runs the activity that belongs to the answer's status code.</summary>
-[Activity("Elsa", "HTTP", "Send an HTTP request.", DisplayName = "HTTP Request", Kind = ActivityKind.Task)]
+[Activity("Elsa", "HTTP", "Sends a request and runs what belongs to the answer's status code.", DisplayName = "HTTP Request", Kind = ActivityKind.Task)]
 public sealed class SendHttpRequest : SendHttpRequestBase
 {
-    [Input(Description = "What to run for each status code.", UIHint = "http-status-codes")]
+    [Input(Description = "What to run for each status code.", UIHint = InputUIHints.HttpStatusCodes)]
     public ICollection<HttpStatusCodeCase> ExpectedStatusCodes { get; set; } = [];
 
     [Port]

@@ -9,7 +9,7 @@ namespace Aura.Workflows.Http;
 /// Answers with a file: bytes, text, a file of a request, or a list of these as one archive. Clients may ask for a part, and are not
 /// sent again what they have.
 /// </summary>
-[Activity("Elsa", "HTTP", "Write a file to the current HTTP response.", DisplayName = "HTTP File Response")]
+[Activity("Elsa", "HTTP", "Answers the request that the workflow received with a file.", DisplayName = "HTTP File Response")]
 public sealed class WriteFileHttpResponse : CodeActivity
 {
     [Input(Description = "The file: bytes, text, a file of a request, or a list of these.")]

@@ -5,10 +5,10 @@ using System.Text.Json;
 namespace Aura.Workflows.Http;
 
 /// <summary>Answers the HTTP request that the workflow received. The answer goes out when the burst is committed.</summary>
-[Activity("Elsa", "HTTP", "Write a response to the current HTTP request.", DisplayName = "HTTP Response")]
+[Activity("Elsa", "HTTP", "Answers the request that the workflow received.", DisplayName = "HTTP Response")]
 public sealed class WriteHttpResponse : CodeActivity
 {
-    [Input(Description = "The status code.", DefaultValue = HttpStatusCode.OK, UIHint = "dropdown")]
+    [Input(Description = "The status code.", DefaultValue = HttpStatusCode.OK, UIHint = InputUIHints.DropDown)]
     public Input<HttpStatusCode>? StatusCode { get; set; }
 
     [Input(Description = "The body: text as it is, other values as JSON.")]

@@ -19,7 +19,12 @@ public enum ImportOutcome
 /// <content>Publishing, retracting, importing files, and moving consumers to a new version.</content>
 public sealed partial class DefinitionStore
 {
-    private const string HttpEndpoint = "Elsa.HttpEndpoint";
+    private const string HttpEndpoint = TakenRoute.HttpEndpoint;
+
+    private const string RoutesSql = """
+        SELECT t.payload, t.definition_id, d.name FROM wf.triggers t LEFT JOIN wf.definitions d ON d.version_id = t.version_id
+        WHERE t.name = $1 AND t.definition_id <> $2 AND t.payload IS NOT NULL
+        """;
 
     /// <summary>
     /// Publishes the latest version, with its triggers, in one transaction. When the definition asks for it, the workflows that use it
@@ -49,12 +54,13 @@ public sealed partial class DefinitionStore
         if (latest.IsPublished)
             return new() { Definition = latest, AlreadyPublished = true };
         RefuseReadonly(latest);
-        var (published, errors) = await PublishAsync(transaction, latest, [], failOnValidationErrors, actor, cancellationToken);
+        var (published, findings) = await PublishAsync(transaction, latest, [], failOnValidationErrors, actor, cancellationToken);
+        var (errors, warnings) = (findings.Where(f => f.IsError).ToList(), findings.Where(f => !f.IsError).ToList());
         if (published is null)
         {
             await transaction.CommitAsync();
             Forget(latest);
-            return new() { Definition = latest, ValidationErrors = errors };
+            return new() { Definition = latest, ValidationErrors = errors, ValidationWarnings = warnings };
         }
 
         var changed = latest.AutoUpdateConsumingWorkflows
@@ -64,7 +70,13 @@ public sealed partial class DefinitionStore
         foreach (var definition in changed.Append(published))
             Forget(definition);
         await RefreshActivitiesAsync(cancellationToken, force: true);
-        return new() { Definition = published, ValidationErrors = errors, UpdatedConsumers = [.. changed.Select(c => c.DefinitionId)] };
+        return new()
+        {
+            Definition = published,
+            ValidationErrors = errors,
+            ValidationWarnings = warnings,
+            UpdatedConsumers = [.. changed.Select(c => c.DefinitionId)],
+        };
     }
 
     /// <summary>Takes the published version out of service: it starts nothing any more. Running instances go on.</summary>
@@ -104,11 +116,15 @@ public sealed partial class DefinitionStore
         return [.. changed.Select(c => c.DefinitionId)];
     }
 
-    /// <summary>What stands against publishing a definition; empty when nothing does.</summary>
+    /// <summary>Everything found in a definition, errors first. Only errors stand against publishing. Nothing is changed.</summary>
     public async Task<IReadOnlyList<DefinitionValidationError>> ValidateAsync(WorkflowDefinition definition, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        return (await ExamineAsync(definition, [], cancellationToken)).Errors;
+        var (read, triggers, findings) = await ExamineAsync(definition, [], cancellationToken);
+        if (read is null)
+            return findings.All;
+        TakenRoute.Check(read, triggers, findings, await dataSource.QueryAsync(RoutesSql, [HttpEndpoint, definition.DefinitionId], RouteOf, cancellationToken));
+        return findings.All;
     }
 
     /// <summary>
@@ -141,24 +157,30 @@ public sealed partial class DefinitionStore
             Sql.Batch("UPDATE wf.definitions SET is_latest = false WHERE definition_id = $1 AND is_latest", definition.DefinitionId),
             Insert(definition, WorkflowExecutionContext.NewId(), version, hash));
         var stored = (await LatestAsync(transaction, definition.DefinitionId))!;
-        var (published, errors) = await PublishAsync(transaction, stored, [], failOnErrors: false, null, cancellationToken);
+        var (published, findings) = await PublishAsync(transaction, stored, [], failOnErrors: false, null, cancellationToken);
         await transaction.CommitAsync();
-        foreach (var error in errors)
-            LogWarning(logger, definition.DefinitionId, stored.Version, $"{error.ActivityId}: {error.Message}");
+        foreach (var finding in findings)
+            LogWarning(logger, definition.DefinitionId, stored.Version, finding.Message);
         Forget(published!);
         return ImportOutcome.Imported;
     }
 
-    /// <returns>The published version, or null with the errors that stand against it.</returns>
-    private async Task<(WorkflowDefinition? Published, IReadOnlyList<DefinitionValidationError> Errors)> PublishAsync(
+    /// <returns>The published version, or null when errors stand against it; and all that was found.</returns>
+    private async Task<(WorkflowDefinition? Published, IReadOnlyList<DefinitionValidationError> Findings)> PublishAsync(
         DefinitionTransaction transaction, WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, bool failOnErrors,
         string? actor, CancellationToken cancellationToken)
     {
-        var (read, triggers, errors) = await ExamineAsync(definition, unpublished, cancellationToken);
-        if (read is not null)
-            errors.AddRange(await RouteConflictsAsync(transaction, definition, triggers));
-        if (read is null || (failOnErrors && errors.Count > 0))
-            return (null, errors);
+        var (read, triggers, findings) = await ExamineAsync(definition, unpublished, cancellationToken);
+        if (read is null)
+            return (null, findings.All);
+        if (triggers.Any(t => t.Name == HttpEndpoint))
+        {
+            await transaction.LockRoutesAsync();
+            TakenRoute.Check(read, triggers, findings, await transaction.QueryAsync(RoutesSql, [HttpEndpoint, definition.DefinitionId], RouteOf));
+        }
+
+        if (failOnErrors && findings.HasErrors)
+            return (null, findings.All);
 
         await transaction.ExecuteAsync(
             Sql.Batch("UPDATE wf.definitions SET is_published = false WHERE definition_id = $1 AND is_published", definition.DefinitionId),
@@ -193,42 +215,34 @@ public sealed partial class DefinitionStore
             WasPublished = true,
             PublishedBy = definition.WasPublished ? definition.PublishedBy : actor,
             PublishedAt = definition.PublishedAt ?? time.GetUtcNow(),
-        }, errors);
+        }, findings.All);
     }
 
-    private async Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, List<DefinitionValidationError> Errors)> ExamineAsync(
+    private async Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, ValidationFindings Findings)> ExamineAsync(
         WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, CancellationToken cancellationToken)
     {
         try
         {
             var read = await ReadAsync(definition, unpublished, cancellationToken);
-            var errors = DefinitionValidator.Validate(read, expressionTypes).ToList();
-            var (triggers, triggerErrors) = await TriggerIndexer.IndexAsync(read, services, cancellationToken);
-            return (read, triggers, [.. errors, .. triggerErrors]);
+            var findings = new ValidationFindings(read);
+            DefinitionValidator.Validate(read, expressionTypes, findings);
+            var triggers = await TriggerIndexer.IndexAsync(read, findings, services, cancellationToken);
+            await HostChecks.CheckAsync(read, findings, services, NotPublishedAsync, cancellationToken);
+            return (read, triggers, findings);
         }
         catch (InvalidDefinitionException e)
         {
-            return (null, [], [new(null, e.Message)]);
+            return (null, [], new(DefinitionValidator.Of(e)));
         }
     }
 
-    private static async Task<IReadOnlyList<DefinitionValidationError>> RouteConflictsAsync(
-        DefinitionTransaction transaction, WorkflowDefinition definition, IReadOnlyList<TriggerRow> triggers)
-    {
-        var routes = triggers.Where(t => t.Name == HttpEndpoint).ToList();
-        if (routes.Count == 0)
-            return [];
-        await transaction.LockRoutesAsync();
-        // By route and not by hash: an endpoint's other settings do not make it another route.
-        var taken = await transaction.QueryAsync(
-            "SELECT payload FROM wf.triggers WHERE name = $1 AND definition_id <> $2 AND payload IS NOT NULL",
-            [HttpEndpoint, definition.DefinitionId], r => RouteOf(r.Json(0)!.Value));
-        return [.. routes.Select(r => (r.ActivityId, Route: RouteOf(r.Payload))).Where(r => taken.Contains(r.Route)).Select(r => new DefinitionValidationError(
-            r.ActivityId, $"The {r.Route.Path} path and {r.Route.Method} method are already in use by another workflow!"))];
-    }
+    /// <summary>Those of the definition ids of which no version is published.</summary>
+    private async Task<IReadOnlyCollection<string>> NotPublishedAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken) =>
+        await dataSource.QueryAsync(
+            "SELECT id FROM unnest($1::text[]) id WHERE NOT EXISTS (SELECT FROM wf.definitions WHERE definition_id = id AND is_published)",
+            [definitionIds.ToArray()], r => r.GetString(0), cancellationToken);
 
-    private static (string Path, string Method) RouteOf(JsonElement payload) =>
-        ("/" + payload.Text("path")?.Trim('/').ToLowerInvariant(), payload.Text("method")?.ToLowerInvariant() ?? "get");
+    private static TakenRoute RouteOf(NpgsqlDataReader row) => new(TakenRoute.RouteOf(row.Json(0)!.Value), row.GetString(1), row.Text(2));
 
     private IEnumerable<NpgsqlBatchCommand> RetractStatements(string definitionId) =>
     [
@@ -265,10 +279,10 @@ public sealed partial class DefinitionStore
             changed.Add(saved);
             if (!latest.IsPublished)
                 continue;
-            var (republished, errors) = await PublishAsync(transaction, saved, moved, failOnErrors: true, actor, cancellationToken);
+            var (republished, findings) = await PublishAsync(transaction, saved, moved, failOnErrors: true, actor, cancellationToken);
             if (republished is null)
             {
-                foreach (var error in errors)
+                foreach (var error in findings.Where(f => f.IsError))
                     LogWarning(logger, next, saved.Version, $"was changed but not published: {error.Message}");
             }
             else

@@ -88,20 +88,10 @@ public sealed partial class DefinitionStore(
         ArgumentNullException.ThrowIfNull(filter);
         ArgumentOutOfRangeException.ThrowIfNegative(page);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(pageSize);
-        var values = new List<object?>();
-        var where = Where(filter, Parameter(values));
-        var column = order switch { DefinitionOrder.Name => "lower(name)", DefinitionOrder.Version => "version", _ => "created_at" };
-        var direction = descending ? "DESC" : "ASC";
-        // The count apart: a window over all rows would read all of them for every page.
-        var total = (await dataSource.QueryAsync($"SELECT count(*) FROM wf.definitions WHERE {where}", [.. values], r => r.GetInt64(0), cancellationToken))[0];
+        var (countSql, pageSql, values) = ListSql(filter, page, pageSize, order, descending);
+        var total = (await dataSource.QueryAsync(countSql, [.. values.SkipLast(2)], r => r.GetInt64(0), cancellationToken))[0];
         var items = await dataSource.QueryAsync(
-            $"""
-            SELECT version_id, definition_id, name, description, version, tool_version, is_latest, is_published, created_at, is_readonly,
-                saved_by, saved_at, published_by, published_at
-            FROM wf.definitions WHERE {where}
-            ORDER BY {column} {direction}, version_id {direction} LIMIT {Parameter(values)(pageSize)} OFFSET {Parameter(values)((long)page * pageSize)}
-            """,
-            [.. values], r => new WorkflowDefinitionSummary
+            pageSql, values, r => new WorkflowDefinitionSummary
             {
                 Id = r.GetString(0),
                 DefinitionId = r.GetString(1),
@@ -119,6 +109,27 @@ public sealed partial class DefinitionStore(
                 PublishedAt = r.IsDBNull(13) ? null : r.GetFieldValue<DateTimeOffset>(13),
             }, cancellationToken);
         return new(items, total);
+    }
+
+    /// <summary>
+    /// The count and the page, apart: a window over all rows would read all of them for every page. The last two values are the page's own.
+    /// </summary>
+    internal static (string Count, string Page, object?[] Values) ListSql(
+        DefinitionFilter filter, int page, int pageSize, DefinitionOrder order, bool descending)
+    {
+        var values = new List<object?>();
+        var where = Where(filter, Parameter(values));
+        var column = order switch { DefinitionOrder.Name => "lower(name)", DefinitionOrder.Version => "version", _ => "created_at" };
+        var direction = descending ? "DESC" : "ASC";
+        return (
+            $"SELECT count(*) FROM wf.definitions WHERE {where}",
+            $"""
+            SELECT version_id, definition_id, name, description, version, tool_version, is_latest, is_published, created_at, is_readonly,
+                saved_by, saved_at, published_by, published_at
+            FROM wf.definitions WHERE {where}
+            ORDER BY {column} {direction}, version_id {direction} LIMIT {Parameter(values)(pageSize)} OFFSET {Parameter(values)((long)page * pageSize)}
+            """,
+            [.. values]);
     }
 
     /// <summary>False when another definition's latest version has that name.</summary>
@@ -228,10 +239,38 @@ public sealed partial class DefinitionStore(
     }
 
     /// <summary>Every activity type that a designer may meet, with the published workflows that are usable as activities.</summary>
-    public async Task<IReadOnlyList<ActivityDescriptor>> ListActivitiesAsync(CancellationToken cancellationToken = default)
+    /// <param name="refresh">What was published on any host until now is in it; else what was published a second ago.</param>
+    public async Task<IReadOnlyList<ActivityDescriptor>> ListActivitiesAsync(bool refresh = false, CancellationToken cancellationToken = default)
     {
-        await RefreshActivitiesAsync(cancellationToken);
+        await RefreshActivitiesAsync(cancellationToken, refresh);
         return [.. registry.Descriptors];
+    }
+
+    /// <summary>Another number each time that <see cref="ListActivitiesAsync"/> may give something else. One small query at most.</summary>
+    /// <param name="refresh">See there.</param>
+    public async Task<long> ActivitiesVersionAsync(bool refresh = false, CancellationToken cancellationToken = default)
+    {
+        await RefreshActivitiesAsync(cancellationToken, refresh);
+        return registry.Version;
+    }
+
+    /// <summary>What scripts of a definition see, as TypeScript declarations for an editor.</summary>
+    /// <param name="activityTypeName">The activity whose script is edited; null for any.</param>
+    public async Task<string> DeclareScriptsAsync(
+        WorkflowDefinition definition, string? activityTypeName = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        ReadDefinition? read = null;
+        try
+        {
+            read = await ReadAsync(definition, cancellationToken);
+        }
+        catch (InvalidDefinitionException)
+        {
+            // A draft may be wrong: what every script sees can be told all the same.
+        }
+
+        return Expressions.JavaScript.ScriptDeclarations.Of(definition, read, activityTypeName);
     }
 
     /// <summary>Checks that a definition can be built on this host.</summary>

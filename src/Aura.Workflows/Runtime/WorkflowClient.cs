@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Workflows.Activities;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,6 +23,9 @@ public sealed record StartOptions
     /// <summary>A version's own id instead of the published version.</summary>
     public string? VersionId { get; init; }
 
+    /// <summary>Another version than the published one, a draft for example.</summary>
+    public VersionOptions? Version { get; init; }
+
     /// <summary>An id of the caller's choice; starting it twice is refused by the database.</summary>
     public string? InstanceId { get; init; }
 }
@@ -34,7 +38,8 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     /// callers go out together.
     /// </summary>
     /// <returns>The instance's id; null when the definition's activation strategy keeps it out.</returns>
-    /// <exception cref="InvalidDefinitionException">There is no published version of that definition.</exception>
+    /// <exception cref="InvalidDefinitionException">There is no such version of that definition, and no published one when none is named.</exception>
+    /// <exception cref="InvalidOperationException">The database refused it: the id is taken, for example.</exception>
     public async Task<string?> StartAsync(
         string definitionId, IReadOnlyDictionary<string, object?>? input = null, StartOptions? options = null, CancellationToken cancellationToken = default)
     {
@@ -120,16 +125,45 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     public NpgsqlBatchCommand PrepareResume(string instanceId, string bookmarkId, IReadOnlyDictionary<string, object?>? input = null) =>
         CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Resume, bookmarkId, input));
 
+    /// <summary>Delivers an event to all that wait for it, and starts what it triggers. One that meets nobody is kept for a while.</summary>
+    /// <param name="payload">What the waiting <see cref="Event"/> activities put out.</param>
+    public NpgsqlBatchCommand PrepareEvent(string eventName, object? payload, string? correlationId = null) =>
+        PrepareStimulus(Event.StimulusName, Event.StimulusOf(eventName), Event.InputOf(payload), correlationId);
+
+    /// <summary>Delivers an event to one instance. It is kept until the instance's next burst, also when it does not wait for it yet.</summary>
+    public NpgsqlBatchCommand PrepareEventTo(string instanceId, string eventName, object? payload) =>
+        PrepareStimulusTo(instanceId, Event.StimulusName, Event.StimulusOf(eventName), Event.InputOf(payload));
+
+    /// <summary>Delivers an event to one run of an <see cref="Event"/> activity. Affects no row when it does not wait for that event.</summary>
+    public NpgsqlBatchCommand PrepareEventToActivity(string instanceId, string activityInstanceId, string eventName, object? payload) => Sql.Batch("""
+        INSERT INTO wf.messages (instance_id, kind, target, payload)
+        SELECT instance_id, 'Resume', id, $4 FROM wf.bookmarks WHERE instance_id = $1 AND activity_instance_id = $2 AND hash = $3
+        """, instanceId, activityInstanceId, StimulusHash.Of(Event.StimulusName, Event.StimulusOf(eventName)), JsonValue.Of(Event.InputOf(payload)));
+
+    /// <summary>Answers the request of a <see cref="RunTask"/> activity. Affects no row when nobody waits for that answer.</summary>
+    public NpgsqlBatchCommand PrepareTaskAnswer(string taskId, object? result) => Sql.Batch("""
+        INSERT INTO wf.messages (instance_id, kind, target, payload)
+        SELECT instance_id, 'Resume', id, $2 FROM wf.bookmarks WHERE hash = $1
+        """, StimulusHash.Of(RunTask.StimulusName, new { TaskId = taskId }), JsonValue.Of(new Dictionary<string, object?> { [RunTask.InputKey] = result }));
+
+    /// <summary>Resumes a bookmark by its id alone. Affects no row when there is none.</summary>
+    public NpgsqlBatchCommand PrepareResume(string bookmarkId, IReadOnlyDictionary<string, object?>? input = null) => Sql.Batch(
+        "INSERT INTO wf.messages (instance_id, kind, target, payload) SELECT instance_id, 'Resume', id, $2 FROM wf.bookmarks WHERE id = $1",
+        bookmarkId, JsonValue.Of(input));
+
     /// <summary>Cancels a running instance and, with it, its children. One that has ended stays as it is, also when it is retried later.</summary>
-    public NpgsqlBatchCommand PrepareCancel(string instanceId) =>
-        Sql.Batch("INSERT INTO wf.messages (instance_id, kind) SELECT id, 'Cancel' FROM wf.instances WHERE id = $1 AND status = 'Running'", instanceId);
+    /// <param name="by">The person who wants it; stands in the journal.</param>
+    public NpgsqlBatchCommand PrepareCancel(string instanceId, string? by = null) => Sql.Batch(
+        "INSERT INTO wf.messages (instance_id, kind, payload) SELECT id, 'Cancel', $2 FROM wf.instances WHERE id = $1 AND status = 'Running'",
+        instanceId, JsonValue.Of(by is null ? null : new { by }));
 
     /// <summary>
     /// Runs the faulted activities of an instance again, of all or of the given ids; the instance comes back when it had ended for them.
     /// Refused with a unique violation that says so when its activation strategy keeps it out, as another instance runs in its place.
     /// </summary>
-    public NpgsqlBatchCommand PrepareRetry(string instanceId, IReadOnlyCollection<string>? activityIds = null) =>
-        PrepareChange(instanceId, MessageKind.Retry, activityIds);
+    /// <param name="by">The person who wants it; stands in the journal.</param>
+    public NpgsqlBatchCommand PrepareRetry(string instanceId, IReadOnlyCollection<string>? activityIds = null, string? by = null) =>
+        PrepareChange(instanceId, MessageKind.Retry, by is null ? activityIds : new { activityIds, by });
 
     /// <summary>Changes an instance by hand, in the shapes that <see cref="Alterations"/> lists.</summary>
     /// <exception cref="ArgumentException">There is no such alteration.</exception>
@@ -141,15 +175,35 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     }
 
     /// <summary>Sends what was prepared, in one transaction, and wakes the hosts.</summary>
-    public async Task ExecuteAsync(IReadOnlyList<NpgsqlBatchCommand> statements, CancellationToken cancellationToken = default)
+    public Task ExecuteAsync(IReadOnlyList<NpgsqlBatchCommand> statements, CancellationToken cancellationToken = default) =>
+        ExecuteAsync(statements, [], cancellationToken);
+
+    /// <summary>As <see cref="ExecuteAsync(IReadOnlyList{NpgsqlBatchCommand}, CancellationToken)"/>, with records that go along only when something was written.</summary>
+    /// <returns>The messages that were written; 0 when there was nobody to wake.</returns>
+    public async Task<long> ExecuteAsync(
+        IReadOnlyList<NpgsqlBatchCommand> statements, IReadOnlyList<NpgsqlBatchCommand> along, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(statements);
+        ArgumentNullException.ThrowIfNull(along);
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using var batch = new NpgsqlBatch(connection);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection, transaction);
         foreach (var statement in statements)
             batch.BatchCommands.Add(statement);
         batch.BatchCommands.Add(Wake());
         await batch.ExecuteNonQueryAsync(cancellationToken);
+        var written = statements.Sum(s => s.StatementType == StatementType.Insert ? (long)s.Rows : 0);
+        // A stimulus is delivered by a function: what it has met is nobody's concern here.
+        if (along.Count > 0 && (written > 0 || statements.Any(s => s.StatementType == StatementType.Select)))
+        {
+            await using var records = new NpgsqlBatch(connection, transaction);
+            foreach (var record in along)
+                records.BatchCommands.Add(record);
+            await records.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return written;
     }
 
     /// <summary>Wakes the loops of all hosts when its transaction commits; a hint, the rows are the truth.</summary>
@@ -164,15 +218,32 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     private async Task<NewInstance> NewAsync(
         string definitionId, IReadOnlyDictionary<string, object?>? input, StartOptions options, CancellationToken cancellationToken)
     {
-        var definition = await definitions.FindPublishedAsync(definitionId, cancellationToken)
-            ?? throw new InvalidDefinitionException($"There is no published workflow '{definitionId}'. Import or publish it first.");
+        var definition = await DefinitionAsync(definitionId, options, cancellationToken);
         return new(
-            options.InstanceId ?? WorkflowExecutionContext.NewInstanceId(time), definition.DefinitionId, options.VersionId ?? definition.Id, definition.Version,
+            options.InstanceId ?? WorkflowExecutionContext.NewInstanceId(time), definition.DefinitionId, definition.Id, definition.Version,
             options.CorrelationId, options.Name, null, null,
             new() { Input = WorkflowExecutionContext.Json(input ?? new Dictionary<string, object?>()), TriggerActivityId = options.TriggerActivityId })
         {
             ActivationKey = definition.Options.ActivationKey(definition.DefinitionId, options.CorrelationId),
         };
+    }
+
+    private async ValueTask<WorkflowDefinition> DefinitionAsync(string definitionId, StartOptions options, CancellationToken cancellationToken)
+    {
+        if (options.Version is { } version && options.VersionId is null)
+        {
+            return await definitions.FindAsync(definitionId, version, cancellationToken)
+                ?? throw new InvalidDefinitionException($"Workflow '{definitionId}' has no version '{version}'.");
+        }
+
+        var published = await definitions.FindPublishedAsync(definitionId, cancellationToken);
+        if (options.VersionId is null)
+            return published ?? throw new InvalidDefinitionException($"There is no published workflow '{definitionId}'. Import or publish it first.");
+        // Whoever names a version has just read its trigger's row: it counts more than what this host remembers of the published one.
+        return published?.Id == options.VersionId
+            ? published
+            : await definitions.FindVersionAsync(options.VersionId, cancellationToken)
+                ?? throw new InvalidDefinitionException($"Workflow '{definitionId}' has no version '{options.VersionId}' any more.");
     }
 
     private async Task<string?> ExecuteStartAsync(NewInstance instance, CancellationToken cancellationToken)

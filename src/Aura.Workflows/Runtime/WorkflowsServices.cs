@@ -25,6 +25,9 @@ public static class WorkflowsServices
         services.TryAddSingleton<DefinitionStore>();
         services.TryAddSingleton<WorkflowClient>();
         services.TryAddSingleton<InstanceStore>();
+        services.TryAddSingleton<ActivityTester>();
+        services.TryAddSingleton<InstanceControl>();
+        services.TryAddSingleton<WorkflowExecutor>();
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IPublicationEffect, Scheduling.SchedulePublication>());
         services.TryAddSingleton<HostIdentity>();
         services.TryAddSingleton<FaultPoints>();

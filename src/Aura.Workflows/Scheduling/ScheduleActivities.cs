@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using Aura.Workflows.Scheduling;
 
@@ -28,9 +29,10 @@ internal sealed record ScheduleTrigger(string Expression, string? TimeZone, Catc
 }
 
 /// <summary>Starts a workflow at a time, or waits for it inside one. A time that has passed is over at once.</summary>
-[Activity("Elsa", "Scheduling", "Execute the workflow at a given time.", DisplayName = "Start At", Kind = ActivityKind.Trigger)]
+[Activity("Elsa", "Scheduling", "Starts the workflow at a time, or waits for that time.", DisplayName = "Start At", Kind = ActivityKind.Trigger)]
 public sealed class StartAt : Activity, ITrigger
 {
+    [Required]
     [Input(Description = "The time, for example 2026-01-31T12:00:00Z.", DisplayName = "Date Time")]
     public Input<DateTimeOffset>? DateTime { get; set; }
 
@@ -44,9 +46,10 @@ public sealed class StartAt : Activity, ITrigger
 }
 
 /// <summary>Starts a workflow again and again, or waits for one interval inside one.</summary>
-[Activity("Elsa", "Scheduling", "Execute the workflow at an interval.", Kind = ActivityKind.Trigger)]
+[Activity("Elsa", "Scheduling", "Starts the workflow at regular intervals, or waits for one interval.", Kind = ActivityKind.Trigger)]
 public sealed class Timer : Activity, ITrigger
 {
+    [Required]
     [Input(Description = "The interval, as d.hh:mm:ss.")]
     public Input<TimeSpan>? Interval { get; set; }
 
@@ -61,13 +64,16 @@ public sealed class Timer : Activity, ITrigger
 }
 
 /// <summary>Starts a workflow at the times of a cron expression, or waits for the next of them inside one.</summary>
-[Activity("Elsa", "Scheduling", "Execute the workflow at the times of a CRON expression.", Kind = ActivityKind.Trigger)]
+[Activity("Elsa", "Scheduling", "Starts the workflow at the times of a cron expression, or waits for the next of them.", Kind = ActivityKind.Trigger)]
 public sealed class Cron : Activity, ITrigger
 {
+    [Required]
     [Input(Description = "Six fields: second, minute, hour, day of month, month, day of week; or five, without seconds.", DisplayName = "CRON Expression")]
     public Input<string>? CronExpression { get; set; }
 
-    [Input(Description = "The time zone of the expression, an IANA name such as Europe/Berlin.", Category = "Schedule", DefaultValue = "UTC")]
+    [Input(
+        Description = "The time zone of the expression, an IANA name such as Europe/Berlin.", Category = "Schedule", DefaultValue = "UTC",
+        UIHint = InputUIHints.DropDown, UIHandler = typeof(TimeZoneOptions))]
     public Input<string>? TimeZone { get; set; }
 
     [Input(Description = "For a trigger: what to do with times that passed while nothing ran.", Category = "Schedule", DefaultValue = CatchUpPolicy.FireOnce)]

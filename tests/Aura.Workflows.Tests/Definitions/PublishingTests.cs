@@ -23,7 +23,7 @@ public sealed class PublishingTests(TestDatabase database) : IClassFixture<TestD
     [InlineData("""{"type":"Elsa.WriteLine","id":"x","text":{"typeName":"String","expression":{"type":"Variable","value":{"id":"v9","name":"Nine"} } } }""", "x", "'Nine'")]
     [InlineData("""{"type":"Elsa.SetVariable","id":"x","variable":{"id":"v9","name":"Nine"},"value":1}""", "x", "'Nine'")]
     [InlineData("""{"type":"Elsa.Flowchart","id":"f","activities":[{"type":"Elsa.WriteLine","id":"a"}],"connections":[{"source":{"activity":"a"},"target":{"activity":"b"} }]}""", "f", "'b'")]
-    [InlineData("""{"type":"Elsa.Sequence","id":"s","activities":[{"type":"Elsa.WriteLine","id":"a"},{"type":"Elsa.WriteLine","id":"a"}]}""", null, "'a'")]
+    [InlineData("""{"type":"Elsa.Sequence","id":"s","activities":[{"type":"Elsa.WriteLine","id":"a"},{"type":"Elsa.WriteLine","id":"a"}]}""", "a", "'a'")]
     [InlineData("""{"type":"Elsa.If","id":"s","then":[]}""", null, "root.then")]
     [InlineData("""{"type":"Nobody","id":"n","workflowDefinitionId":"nobody"}""", "n", "'nobody'")]
     [InlineData("""{"type":"Test.Alarm","id":"t","name":"x","customProperties":{"canStartWorkflow":true},"pattern":"bad"}""", "t", "Error when parsing cron expression: bad")]
@@ -55,12 +55,13 @@ public sealed class PublishingTests(TestDatabase database) : IClassFixture<TestD
     }
 
     [Fact]
-    public async Task Publish_UnknownActivityType_FaultsOnlyWhenItRuns()
+    public async Task Publish_UnknownActivityType_IsRefusedAndElseFaultsWhenItRuns()
     {
         var id = NewId();
         await Store.SaveDraftAsync(Document(id, Sequence(Line("before"), """{"type":"Acme.Unknown","id":"u","version":3}""")));
 
-        (await Store.PublishAsync(id))!.ValidationErrors.ShouldBeEmpty();
+        (await Store.PublishAsync(id))!.ValidationErrors.ShouldHaveSingleItem().Code.ShouldBe(ValidationCodes.UnknownActivity);
+        (await Store.PublishAsync(id, failOnValidationErrors: false))!.Definition.IsPublished.ShouldBeTrue();
 
         var instance = await _engine.StartWorkflowAsync(id);
         var state = await _engine.FinishedAsync(instance);
@@ -116,9 +117,53 @@ public sealed class PublishingTests(TestDatabase database) : IClassFixture<TestD
 
         var refused = (await Store.PublishAsync(second))!;
 
-        refused.ValidationErrors.ShouldBe([new("h", $"The /{path} path and get method are already in use by another workflow!")]);
+        refused.ValidationErrors.ShouldBe([new(
+            "h",
+            $"'Alarm' (h), input 'Path': GET /{path} is already answered by the published workflow 'Test' ({first}). "
+            + "Choose another path or method, or retract that workflow.")
+        {
+            Code = ValidationCodes.RouteInUse,
+            NodeId = "Workflow1:h",
+            ActivityLabel = "Alarm",
+            Input = "path",
+        }]);
+        (await Store.ValidateAsync(refused.Definition)).ShouldBe(refused.ValidationErrors);
         await Store.RetractAsync(first);
         (await Store.PublishAsync(second))!.ValidationErrors.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task Publish_WithWarnings_IsPublishedAndTells()
+    {
+        var id = NewId();
+        await Store.SaveDraftAsync(Document(id, """
+            {"type":"Elsa.DispatchWorkflow","id":"d","workflowDefinitionId":{"typeName":"String","expression":{"type":"Literal","value":"nobody"} } }
+            """));
+
+        var result = (await Store.PublishAsync(id))!;
+
+        result.Definition.IsPublished.ShouldBeTrue();
+        result.ValidationErrors.ShouldBeEmpty();
+        var warning = result.ValidationWarnings.ShouldHaveSingleItem();
+        warning.Code.ShouldBe(ValidationCodes.UnknownDefinition);
+        warning.Message.ShouldBe(
+            "'Dispatch Workflow' (d), input 'Workflow definition': No version of the workflow 'nobody' is published. "
+            + "Publish it before this one runs, or choose another.");
+    }
+
+    [Fact]
+    public async Task Validate_OptionsOfTheHost_AreAskedFor()
+    {
+        var id = NewId();
+        var draft = await Store.SaveDraftAsync(Document(id, """
+            {"type":"Elsa.Sequence","activities":[{"type":"Test.Paint","id":"a","colour":"red"},{"type":"Test.Paint","id":"b","colour":"mud"},
+            {"type":"Test.Paint","id":"c","colour":"broken"}]}
+            """));
+
+        var warning = (await Store.ValidateAsync(draft)).ShouldHaveSingleItem();
+
+        (warning.Code, warning.IsError).ShouldBe((ValidationCodes.UnknownOption, false));
+        warning.Message.ShouldBe("'Paint' (b), input 'Colour': 'mud' is not among the options red, blue, broken. Choose one of them.");
     }
 
     private static string Endpoint(string path) => $$"""{"type":"Test.Alarm","id":"h","path":"{{path}}","customProperties":{"canStartWorkflow":true} }""";
@@ -137,6 +182,20 @@ public sealed class PublishingTests(TestDatabase database) : IClassFixture<TestD
             rows.Add((reader.GetString(0), reader.GetString(1), reader.GetInt32(2), reader.GetString(3)));
         return rows;
     }
+}
+
+[Activity("Test")]
+public sealed class Paint : CodeActivity
+{
+    [Input(UIHint = InputUIHints.DropDown, UIHandler = typeof(Colours))]
+    public Input<string>? Colour { get; set; }
+}
+
+public sealed class Colours : DropDownOptionsProviderBase
+{
+    protected override ValueTask<ICollection<SelectListItem>> GetItemsAsync(
+        System.Reflection.PropertyInfo property, object? context, CancellationToken cancellationToken) =>
+        ValueTask.FromResult<ICollection<SelectListItem>>([new("Red", "red"), new("Blue", "blue"), new("Broken", "broken")]);
 }
 
 /// <summary>A trigger with the payloads of a route and of a pattern that may be bad.</summary>

@@ -125,7 +125,7 @@ public sealed class HttpClusterTests(TestDatabase database) : IClassFixture<Test
         text.ShouldContain("bookmarks_http_paths");
         text.ShouldNotContain("Seq Scan on bookmarks");
         var table = await _front.Services.GetRequiredService<HttpRoutes>().SinceAsync(long.MaxValue - 1, default);
-        table.Match(new Microsoft.AspNetCore.Http.DefaultHttpContext(), "/many/3").ShouldHaveSingleItem().Template.ShouldBe("many/3");
+        table.Table.Match(new Microsoft.AspNetCore.Http.DefaultHttpContext(), "/many/3").ShouldHaveSingleItem().Template.ShouldBe("many/3");
         await _front.DataSource.ExecuteAsync("DELETE FROM wf.bookmarks WHERE hash = 'h'", [], default);
     }
 }

@@ -31,7 +31,7 @@ public sealed class InstanceStoreTests(TestDatabase database) : IClassFixture<Te
         page.TotalCount.ShouldBe(2);
         page.Items[0].Status.ShouldBe(WorkflowStatus.Finished);
         (await Store.ListAsync(new() { DefinitionIds = [definition] }, skip: 1, take: 1)).Items.ShouldHaveSingleItem().Id.ShouldBe(first);
-        (await Store.ListAsync(new() { CorrelationId = "one" })).Items.ShouldHaveSingleItem().Id.ShouldBe(first);
+        (await Store.ListAsync(new() { CorrelationIds = ["one"] })).Items.ShouldHaveSingleItem().Id.ShouldBe(first);
         (await Store.ListAsync(new() { SubStatuses = [WorkflowSubStatus.Faulted] })).Items.ShouldHaveSingleItem().Id.ShouldBe(faulted);
         (await Store.ListAsync(new() { HasIncidents = true })).Items.ShouldHaveSingleItem().IncidentCount.ShouldBe(1);
         (await Store.ListAsync(new() { SearchTerm = "100%" })).Items.ShouldBeEmpty();
@@ -64,13 +64,45 @@ public sealed class InstanceStoreTests(TestDatabase database) : IClassFixture<Te
 
         journal.Items.Select(l => l.Sequence).ShouldBe(Enumerable.Range(1, (int)journal.TotalCount).Select(i => (long)i));
         journal.Items.Select(l => l.EventName).Take(3).ShouldBe(["Started", "Started", "Started"]);
-        (await Store.ReadJournalAsync(id, eventNames: ["Completed"], excludedTypes: ["Elsa.Sequence", "Elsa.Workflow"])).Items
+        (await Store.ReadJournalAsync(id, new() { EventNames = ["Completed"], ExcludedTypes = ["Elsa.Sequence", "Elsa.Workflow"] })).Items
             .Select(l => l.ActivityId).ShouldBe(["x", "y"]);
-        var line = (await Store.ReadExecutionsAsync(id)).Single(e => e.ActivityId == "y");
+        var line = (await Store.ReadExecutionsAsync(id)).Items.Single(e => e.ActivityId == "y");
         (line.Status, line.HasBookmarks, line.ActivityState!.Value.GetProperty("Text").GetString()).ShouldBe((ActivityStatus.Completed, false, "b"));
         (await Store.FindStateAsync(id))!.SubStatus.ShouldBe(WorkflowSubStatus.Finished);
         (await Store.DeleteAsync([id])).ShouldBe(1);
         (await Store.FindAsync(id)).ShouldBeNull();
         (await Store.ReadJournalAsync(id)).TotalCount.ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Execution_RecordedBeforeItWaited_StandsInTheRecordWrittenAfterwards()
+    {
+        var label = Guid.NewGuid().ToString("N");
+        var id = await _engine.StartWorkflowAsync(await _engine.DefineAsync(Sequence($$"""
+            {"type":"Test.Remember","id":"r","label":{"typeName":"String","expression":{"type":"Literal","value":"{{label}}"} },
+             "secret":{"typeName":"String","expression":{"type":"Literal","value":"hush"} } }
+            """)));
+        await _engine.SuspendedAsync(id);
+        await _engine.SendAsync(_engine.Client.PrepareStimulus("Test.Remember", new { Label = label }));
+        await _engine.FinishedAsync(id);
+
+        var run = (await Store.ReadExecutionsAsync(id)).Items.Single(e => e.ActivityId == "r");
+
+        run.Payload!.Value.GetProperty("Before").GetInt32().ShouldBe(1);
+        run.Payload!.Value.GetProperty("After").GetInt32().ShouldBe(2);
+        run.Outputs!.Value.GetProperty("Early").GetString().ShouldBe("early");
+        run.ActivityState!.Value.TryGetProperty("Secret", out _).ShouldBeFalse();
+        (run.Status, run.HasBookmarks).ShouldBe((ActivityStatus.Completed, false));
+    }
+
+    [Fact]
+    public async Task Journal_PageBeyondTheEnd_StillKnowsTheTotal()
+    {
+        var id = await _engine.StartWorkflowAsync(await _engine.DefineAsync(Line("a", "x")));
+        await _engine.FinishedAsync(id);
+
+        (await Store.ReadJournalAsync(id, skip: 50, take: 10)).TotalCount.ShouldBe(4);
+        (await Store.ReadJournalAsync(id, take: 0)).TotalCount.ShouldBe(4);
+        (await Store.FindLastLineAsync(id, "x"))!.EventName.ShouldBe("Completed");
     }
 }

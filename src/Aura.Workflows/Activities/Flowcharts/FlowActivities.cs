@@ -10,15 +10,15 @@ public enum SwitchMode
 }
 
 /// <summary>Marks where a flowchart begins; does nothing.</summary>
-[Activity("Elsa", "Flow", "A milestone activity that marks the start of a flowchart.")]
+[Activity("Elsa", "Flow", "Marks where a flowchart begins.")]
 public sealed class Start : CodeActivity;
 
 /// <summary>Ends the flowchart (or sequence) that holds it; what else is under way in it is cancelled.</summary>
-[Activity("Elsa", "Flow", "A milestone activity that marks the end of a flowchart.")]
+[Activity("Elsa", "Flow", "Ends the flowchart that holds it; what else is under way in it is cancelled.")]
 public sealed class End : CodeActivity, ITerminal;
 
 /// <summary>Embeds one activity in a flowchart and completes with it.</summary>
-[Activity("Elsa", "Flow", "A flow node that holds another activity.", DisplayName = "Container")]
+[Activity("Elsa", "Flow", "Holds one activity and goes on when it is done.", DisplayName = "Container")]
 public sealed class FlowNode : Activity
 {
     [Port]
@@ -30,7 +30,7 @@ public sealed class FlowNode : Activity
 }
 
 /// <summary>A decision with the outcomes True and False; without a condition it is False.</summary>
-[Activity("Elsa", "Branching", "Evaluate a condition and continue with the matching outcome.", DisplayName = "Decision")]
+[Activity("Elsa", "Branching", "Goes on along True or False, as a condition decides.", DisplayName = "Decision")]
 [FlowNode("True", "False")]
 public sealed class FlowDecision : Activity
 {
@@ -42,10 +42,10 @@ public sealed class FlowDecision : Activity
 }
 
 /// <summary>Goes on along several named branches at once; their names are its outcomes.</summary>
-[Activity("Elsa", "Branching", "Branch execution into multiple branches.", DisplayName = "Fork (flow)")]
+[Activity("Elsa", "Branching", "Goes on along several named branches at once.", DisplayName = "Fork (flow)")]
 public sealed class FlowFork : Activity
 {
-    [Input(Description = "The names of the branches.", UIHint = "dynamic-outcomes")]
+    [Input(Description = "The names of the branches.", UIHint = InputUIHints.DynamicOutcomes)]
     public Input<ICollection<string>>? Branches { get; set; }
 
     protected override ValueTask ExecuteAsync(ActivityExecutionContext context) =>
@@ -55,10 +55,10 @@ public sealed class FlowFork : Activity
 }
 
 /// <summary>Brings branches together again.</summary>
-[Activity("Elsa", "Branching", "Merge multiple branches into a single branch of execution.", DisplayName = "Join")]
+[Activity("Elsa", "Branching", "Brings several branches together into one.", DisplayName = "Join")]
 public sealed class FlowJoin : Activity
 {
-    [Input(Description = "What the join waits for.", DefaultValue = FlowJoinMode.WaitAny, UIHint = "dropdown")]
+    [Input(Description = "What the join waits for.", DefaultValue = FlowJoinMode.WaitAny, UIHint = InputUIHints.DropDown)]
     public Input<FlowJoinMode>? Mode { get; set; }
 
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
@@ -74,14 +74,14 @@ public sealed class FlowJoin : Activity
 public sealed record FlowSwitchCase(string Label, Expression? Condition);
 
 /// <summary>Goes on along the cases that match, else along Default.</summary>
-[Activity("Elsa", "Branching", "Evaluate a set of case conditions and continue with the matching outcomes.", DisplayName = "Switch (flow)")]
+[Activity("Elsa", "Branching", "Goes on along the first case whose condition holds, or along all of them.", DisplayName = "Switch (flow)")]
 [FlowNode("Default")]
 public sealed class FlowSwitch : Activity
 {
-    [Input(Description = "The cases to evaluate.", UIHint = "flow-switch-editor")]
+    [Input(Description = "The cases to evaluate.", UIHint = InputUIHints.FlowSwitchEditor)]
     public ICollection<FlowSwitchCase> Cases { get; set; } = [];
 
-    [Input(Description = "Take the first case that matches, or all.", DefaultValue = SwitchMode.MatchFirst, UIHint = "dropdown")]
+    [Input(Description = "Take the first case that matches, or all.", DefaultValue = SwitchMode.MatchFirst, UIHint = InputUIHints.DropDown)]
     public Input<SwitchMode>? Mode { get; set; }
 
     protected override ValueTask ExecuteAsync(ActivityExecutionContext context)

@@ -10,7 +10,7 @@ namespace Aura.Workflows.Activities;
 /// Activities and arrows between their outcomes. What runs next is decided by <see cref="TokenFlow"/> or
 /// <see cref="CounterFlow"/>; this class keeps their state and does what they say.
 /// </summary>
-[Activity("Elsa", "Workflows", "A flowchart is a collection of activities and connections between them.")]
+[Activity("Elsa", "Workflows", "Holds activities and the arrows between their outcomes.")]
 public sealed class Flowchart : Activity, IVariableContainer, ICancelledChildHandler
 {
     private const string StartKey = "Flowchart.Start";
@@ -189,20 +189,28 @@ public sealed class Flowchart : Activity, IVariableContainer, ICancelledChildHan
 
     private IActivity? Find(ActivityExecutionContext context, string id) => ChartOf(context).Activities.GetValueOrDefault(id);
 
+    /// <summary>Where it begins unless a trigger in it has started the workflow; null when it is empty.</summary>
+    internal IActivity? DefaultStart
+    {
+        get
+        {
+            var targets = Connections.Select(c => c.Target).ToHashSet(StringComparer.Ordinal);
+            return Start
+                ?? Activities.FirstOrDefault(a => a is Start)
+                ?? Activities.FirstOrDefault(CanStart)
+                ?? Activities.FirstOrDefault(a => !targets.Contains(a.Id))
+                ?? Activities.FirstOrDefault();
+        }
+    }
+
+    internal static bool CanStart(IActivity activity) =>
+        activity.CustomProperties.TryGetValue("canStartWorkflow", out var flag) && flag.ValueKind == JsonValueKind.True;
+
     private IActivity? StartOf(ActivityExecutionContext context)
     {
         var trigger = context.WorkflowExecutionContext.TriggerActivityId;
-        var targets = Connections.Select(c => c.Target).ToHashSet(StringComparer.Ordinal);
-        return Activities.FirstOrDefault(a => a.Id == trigger)
-            ?? Start
-            ?? Activities.FirstOrDefault(a => a is Start)
-            ?? Activities.FirstOrDefault(CanStart)
-            ?? Activities.FirstOrDefault(a => !targets.Contains(a.Id))
-            ?? Activities.FirstOrDefault();
+        return Activities.FirstOrDefault(a => a.Id == trigger) ?? DefaultStart;
     }
-
-    private static bool CanStart(IActivity activity) =>
-        activity.CustomProperties.TryGetValue("canStartWorkflow", out var flag) && flag.ValueKind == JsonValueKind.True;
 
     private FlowRules FlowRulesOf(ActivityExecutionContext context)
     {

@@ -59,6 +59,17 @@ internal static class CSharpCompiler
         return new(new CSharpCode(assembly, symbols, entry.ContainingType.MetadataName, entry.MetadataName));
     }
 
+    /// <summary>The first error of a text that cannot be C#; what its names mean is not looked at. Null when it can.</summary>
+    public static (string Message, int Line, int Column)? SyntaxErrorOf(string source)
+    {
+        var tree = CSharpSyntaxTree.ParseText(source, CSharpParseOptions.Default.WithKind(SourceCodeKind.Script));
+        var first = tree.GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error).MinBy(d => d.Location.SourceSpan.Start);
+        if (first is null)
+            return null;
+        var place = PositionOf(first);
+        return ($"{first.Id}: {first.GetMessage()}", place.Line, place.Column);
+    }
+
     /// <summary>Puts declarations behind the using and reference directives, which must come first; positions stay those of the source.</summary>
     private static string WithMembers(string source, string members)
     {

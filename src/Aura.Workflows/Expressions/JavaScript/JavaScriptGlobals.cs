@@ -44,6 +44,9 @@ internal sealed class JavaScriptGlobals(IScriptContext context, IReadOnlyDiction
 
     private readonly VariablesObject _variables = new(context);
 
+    /// <summary>The functions that every script sees.</summary>
+    internal static IEnumerable<string> FunctionNames => Functions.Keys;
+
     private IScriptContext Context => context;
 
     public IEnumerable<string> Keys => Functions.Keys.Append("variables").Append("args");

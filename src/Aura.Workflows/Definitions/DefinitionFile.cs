@@ -1,0 +1,62 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Aura.Workflows.Definitions;
+
+/// <summary>
+/// The form in which a definition is kept as a file: the same bytes for the same content, so that version control shows what a person
+/// changed and nothing else. Elsa reads it too.
+/// </summary>
+/// <remarks>
+/// What the server sets of a version is no content: <c>createdAt</c> and <c>links</c> are left out; <c>id</c>, <c>version</c>,
+/// <c>isLatest</c> and <c>isPublished</c> are those of a first, published version, which is how Elsa wants a file. They stand in front with
+/// the name; all other members, and everything within them, keep their order and their text.
+/// </remarks>
+public static class DefinitionFile
+{
+    private const string Schema = "https://elsaworkflows.io/schemas/workflow-definition/v3.0.0/schema.json";
+    private static readonly string[] LeftOut = ["createdAt", "links"];
+    private static readonly JsonNodeOptions AnyCase = new() { PropertyNameCaseInsensitive = true };
+
+    private static readonly JsonSerializerOptions Form = new()
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        MaxDepth = 256,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>The file's text, with a line feed at its end.</summary>
+    public static string Write(WorkflowDefinition definition)
+    {
+        ArgumentNullException.ThrowIfNull(definition);
+        var stored = JsonObject.Create(definition.Json, AnyCase)!;
+        var file = new JsonObject(AnyCase)
+        {
+            ["$schema"] = Schema,
+            ["id"] = definition.DefinitionId + "-v1",
+            ["definitionId"] = definition.DefinitionId,
+        };
+        foreach (var name in new[] { "name", "description" })
+        {
+            if (stored.TryGetPropertyValue(name, out var value))
+                file[name] = value?.DeepClone();
+        }
+
+        file["version"] = 1;
+        file["isLatest"] = true;
+        file["isPublished"] = true;
+        foreach (var (name, value) in stored.Where(m => !file.ContainsKey(m.Key) && !LeftOut.Contains(m.Key, StringComparer.OrdinalIgnoreCase)))
+            file[name] = value?.DeepClone();
+        return file.ToJsonString(Form) + "\n";
+    }
+
+    /// <summary>The name of a definition's file when it has none yet.</summary>
+    public static string NameOf(string definitionId)
+    {
+        ArgumentNullException.ThrowIfNull(definitionId);
+        var name = string.Concat(definitionId.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '-')).Trim('.');
+        return (name.Length == 0 ? "workflow" : name) + ".json";
+    }
+}
