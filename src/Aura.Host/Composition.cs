@@ -1,6 +1,8 @@
 using Aura.Activities;
 using Aura.Host.Api;
 using Aura.Host.Configuration;
+using Aura.Host.Elsa;
+using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Planning;
@@ -43,7 +45,8 @@ public static class Composition
             o.Retention.MaxCount = options.WorkflowRetentionCount;
         });
         services.AddSingleton<IWorkflowGateway, WorkflowGateway>();
-        services.AddHttpWorkflows();
+        services.AddHttpWorkflows(o => o.BasePath = options.HttpWorkflowsPath);
+        services.AddWorkflowInstanceHub();
         if (options.Roles.Any(r => r.RunsWorkflows))
             services.AddWorkflowLoops();
         foreach (var queue in options.Roles.SelectMany(r => r.Queues))
@@ -84,6 +87,25 @@ public static class Composition
         await EnsureModelsAsync(services, dataSource, cancellationToken);
     }
 
+    /// <summary>What checks workflow files as publishing would, without a database. Dispose it after use.</summary>
+    public static ServiceProvider WorkflowChecks(AuraOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var services = new ServiceCollection();
+        services.AddLogging();
+        // Registered by the engine's stores, and never opened by the checks.
+        services.AddSingleton(_ => NpgsqlDataSource.Create("Host=localhost"));
+        services.AddAuraWorkflows(o => o.AllowCSharp = options.AllowCSharp);
+        services.AddHttpWorkflows(o => o.BasePath = options.HttpWorkflowsPath);
+        services.AddSingleton(Queues);
+        services.AddSingleton<DefinitionFolder>();
+        var provider = services.BuildServiceProvider();
+        provider.GetRequiredService<ActivityRegistry>().AddFrom(typeof(DecomposePrd).Assembly);
+        return provider;
+    }
+
+    private static TaskQueues Queues => new([.. RoleTable.All.SelectMany(r => r.Queues).Select(q => q.Queue)]);
+
     public static IEnumerable<SqlMigrator> Migrators() =>
         [new("wf", typeof(SqlMigrator).Assembly), new("aura", typeof(PrdStore).Assembly)];
 
@@ -108,6 +130,7 @@ public static class Composition
         services.AddSingleton(EmployeesOf(options));
         services.AddSingleton<EmployeeBackends>();
         services.AddSingleton<Planner>();
+        services.AddSingleton(Queues);
     }
 
     private static EmployeeOptions EmployeesOf(AuraOptions options)

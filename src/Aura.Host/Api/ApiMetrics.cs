@@ -8,6 +8,7 @@ internal sealed class ApiMetrics
     private readonly Counter<long> _submitted;
     private readonly Counter<long> _decisions;
     private readonly UpDownCounter<long> _streams;
+    private readonly UpDownCounter<long> _observers;
 
     public ApiMetrics(IMeterFactory meters)
     {
@@ -15,6 +16,7 @@ internal sealed class ApiMetrics
         _submitted = meter.CreateCounter<long>("aura.prds.submitted", "{prd}", "PRDs handed in through this process.");
         _decisions = meter.CreateCounter<long>("aura.decisions", "{decision}", "Decisions of the Director taken through this process.");
         _streams = meter.CreateUpDownCounter<long>("aura.event_streams", "{stream}", "Event streams that are open.");
+        _observers = meter.CreateUpDownCounter<long>("aura.workflow_observers", "{observer}", "Workflow instances that somebody watches through this process.");
     }
 
     public void PrdSubmitted() => _submitted.Add(1);
@@ -27,6 +29,9 @@ internal sealed class ApiMetrics
         _streams.Add(1);
         return new Open(this);
     }
+
+    /// <param name="change">1 for each that begins to watch an instance, -1 for each that has stopped.</param>
+    public void ObserversChanged(int change) => _observers.Add(change);
 
     private sealed class Open(ApiMetrics metrics) : IDisposable
     {

@@ -74,7 +74,8 @@ internal static class AuthApi
         if (result.IsOvertaken)
         {
             http.Response.Headers.RetryAfter = "1";
-            return Problems.Conflict("Another tab was first", "The sign-in was renewed at this moment. Send the request again: the browser has the new cookie.");
+            return Problems.Conflict(
+                "Another tab was first", "The sign-in was renewed at this moment. Send the request again: the browser has the new cookie.");
         }
 
         http.Response.Cookies.Delete(Cookie, CookieOptions(http));

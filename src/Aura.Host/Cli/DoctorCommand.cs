@@ -166,14 +166,14 @@ internal static class DoctorCommand
         if (!StudioPackage.IsThere(options.StudioDirectory))
         {
             return Finding.Warn(
-                "studio", $"no Elsa Studio in {options.StudioDirectory}", "Install npm and start through ./aura, which fetches it, or set AURA_STUDIO to the package's folder.");
+                "studio", $"no Elsa Studio in {options.StudioDirectory}", "Install npm and run ./aura doctor, which fetches it, or set AURA_STUDIO to the package's folder.");
         }
 
         return StudioPackage.VersionIn(options.StudioDirectory) switch
         {
             StudioPackage.Version => Finding.Ok("studio", $"Elsa Studio {StudioPackage.Version}"),
             var other => Finding.Warn(
-                "studio", $"Elsa Studio {other ?? "of unknown version"}, but Aura is made for {StudioPackage.Version}", "Remove the folder and start through ./aura, or correct AURA_STUDIO."),
+                "studio", $"Elsa Studio {other ?? "of unknown version"}, but Aura is made for {StudioPackage.Version}", "Remove the folder and run ./aura doctor, or correct AURA_STUDIO."),
         };
     }
 }

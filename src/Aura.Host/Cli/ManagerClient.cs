@@ -36,7 +36,8 @@ internal sealed class ManagerClient : IDisposable
     /// <param name="json">The body as it is: the manager says what is wrong with it.</param>
     public Task<JsonElement> PostAsync(string path, string json, CancellationToken cancellationToken) => SendAsync(HttpMethod.Post, path, json, cancellationToken);
 
-    public Task<JsonElement> PatchAsync(string path, string json, CancellationToken cancellationToken) => SendAsync(HttpMethod.Patch, path, json, cancellationToken);
+    public Task<JsonElement> PatchAsync(string path, string json, CancellationToken cancellationToken) =>
+        SendAsync(HttpMethod.Patch, path, json, cancellationToken);
 
     /// <summary>The feed from an event on (all of it when null), for ever; a lost connection is taken up where it broke.</summary>
     public async IAsyncEnumerable<FeedEvent> EventsAsync(string? prdId, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)

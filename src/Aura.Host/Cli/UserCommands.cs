@@ -5,7 +5,7 @@ using Aura.Host.Security;
 
 namespace Aura.Host.Cli;
 
-/// <summary><c>aura users</c>: who may sign in, and as what. Passwords come from the terminal or standard input, never from the command line.</summary>
+/// <summary><c>aura users</c>: who may sign in, as what. Passwords come from the terminal or standard input, never from the command line.</summary>
 internal static class UserCommands
 {
     public static Command Create() => new("users", $"""
@@ -16,7 +16,12 @@ internal static class UserCommands
           openssl rand -base64 24 | ./aura users add robot --role Auditor --password-stdin
           ./aura users roles ada ManagerOperator HR
           ./aura users disable ada
-        """) { List(), Add(), Password(), Roles(), Active("disable", false, "End a user's sign-ins and refuse new ones."), Active("enable", true, "Let a disabled user sign in again.") };
+        """)
+    {
+        List(), Add(), Password(), Roles(),
+        Active("disable", false, "End a user's sign-ins and refuse new ones."),
+        Active("enable", true, "Let a disabled user sign in again."),
+    };
 
     private static Command List()
     {
@@ -35,15 +40,20 @@ internal static class UserCommands
     private static Command Add()
     {
         var name = Name();
-        var roles = new Option<string[]>("--role") { Description = "A role; may be given several times.", Required = true, AllowMultipleArgumentsPerToken = true };
+        var roles = new Option<string[]>("--role")
+        {
+            Description = "A role; may be given several times.",
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+        };
         var stdin = PasswordStdin();
         var command = new Command("add", "Add a user; asks for the password.") { name, roles, stdin };
         command.SetBody(async (parsed, cancellationToken) =>
         {
             using var manager = AuraCli.Manager(parsed);
             var password = await ReadPasswordAsync(parsed.GetValue(stdin), cancellationToken);
-            var user = await manager.PostAsync(
-                "/users", JsonSerializer.Serialize(new { name = parsed.GetValue(name), password, roles = parsed.GetValue(roles) }), cancellationToken);
+            var request = new { name = parsed.GetValue(name), password, roles = parsed.GetValue(roles) };
+            var user = await manager.PostAsync("/users", JsonSerializer.Serialize(request), cancellationToken);
             return Done(parsed, user, "may sign in now");
         });
         return command;

@@ -85,6 +85,9 @@ public sealed record AuraOptions
     /// </summary>
     public int? WorkflowRetentionCount { get; init; }
 
+    /// <summary>Where the HTTP endpoints of workflows live. <c>AURA_HTTP_WORKFLOWS_PATH</c>, default <c>/workflows</c>.</summary>
+    public string HttpWorkflowsPath { get; init; } = "/workflows";
+
     /// <summary>Tests of crash safety only; see <c>FaultPoints</c>.</summary>
     public string? FaultPoint { get; init; }
 
@@ -134,6 +137,7 @@ public sealed record AuraOptions
             AllowCSharp = reader.Flag("AURA_ALLOW_CSHARP"),
             WorkflowRetention = reader.Whole("AURA_WORKFLOW_RETENTION_DAYS", 365, 36_500) is var days and > 0 ? TimeSpan.FromDays(days) : null,
             WorkflowRetentionCount = reader.Whole("AURA_WORKFLOW_RETENTION_COUNT", 0, int.MaxValue) is var count and > 0 ? count : null,
+            HttpWorkflowsPath = reader.RoutePath("AURA_HTTP_WORKFLOWS_PATH", "/workflows"),
             FaultPoint = reader.Text("AURA_FAULT_POINT"),
         };
         _ = reader.Port("MCP_PORT", 9000);
@@ -211,6 +215,18 @@ public sealed record AuraOptions
                 return flag;
             Problem(name, $"is '{text}'; it must be true or false.");
             return false;
+        }
+
+        /// <summary>A path of one or more plain segments, without a slash at its end.</summary>
+        public string RoutePath(string name, string fallback)
+        {
+            if (Text(name) is not { } text)
+                return fallback;
+            var path = text.TrimEnd('/');
+            if (path.Length > 1 && path[0] == '/' && path[1..].Split('/').All(s => s.Length > 0 && s.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_')))
+                return path;
+            Problem(name, $"is '{text}'; it must be a path such as /workflows, of letters, digits, hyphens and underscores.");
+            return fallback;
         }
 
         public int Port(string name, int fallback)

@@ -88,7 +88,7 @@ internal static class DefinitionActionsApi
             {
                 var result = await store.PublishAsync(id, actor: ElsaRequest.Actor(http), cancellationToken: cancellationToken);
                 if (result is { Definition.IsPublished: false })
-                    refused.Add(new(id, [.. result.ValidationErrors.Select(e => e.ActivityId is null ? e.Message : $"{e.ActivityId}: {e.Message}")]));
+                    refused.Add(new(id, [.. result.ValidationErrors.Select(e => e.Message)]));
                 else
                     (result is null ? missing : result.AlreadyPublished ? already : published).Add(id);
                 consumers.UnionWith(result?.UpdatedConsumers ?? []);

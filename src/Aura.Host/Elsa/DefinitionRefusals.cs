@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Aura.Workflows.Definitions;
 
 namespace Aura.Host.Elsa;
@@ -39,9 +37,10 @@ internal static class DefinitionRefusals
     }
 
     /// <summary>Why a definition is not published. The draft is stored all the same.</summary>
-    public static IResult Invalid(IReadOnlyList<DefinitionValidationError> errors, JsonNode? root) => Answer(
+    public static IResult Invalid(PublishResult result) => Answer(
         StatusCodes.Status400BadRequest, "validation_failed", "The workflow cannot be published",
-        [.. errors.Select(e => e.ActivityId is null ? e.Message : $"{LabelOf(root, e.ActivityId)}: {e.Message}")], ("validationErrors", errors));
+        [.. result.ValidationErrors.Select(e => e.Message)],
+        ("validationErrors", result.ValidationErrors), ("validationWarnings", result.ValidationWarnings));
 
     private static IResult Conflict(DraftConflictException e, bool isPrecondition) => Answer(
         isPrecondition ? StatusCodes.Status412PreconditionFailed : StatusCodes.Status400BadRequest,
@@ -65,23 +64,4 @@ internal static class DefinitionRefusals
             problem[name] = value;
         return Results.Json(problem, ElsaApi.Json, "application/problem+json", status);
     }
-
-    /// <summary>The activity as a person knows it from the canvas, with its id.</summary>
-    private static string LabelOf(JsonNode? root, string id)
-    {
-        var label = Find(root, id) is { } activity
-            ? Text((activity["metadata"] as JsonObject)?["displayText"]) ?? Text(activity["name"]) ?? Text(activity["type"])
-            : null;
-        return label is null || label == id ? id : $"{label} ({id})";
-    }
-
-    private static JsonObject? Find(JsonNode? node, string id) => node switch
-    {
-        JsonObject activity when Text(activity["id"]) == id && activity["type"] is not null => activity,
-        JsonObject holder => holder.Select(m => Find(m.Value, id)).FirstOrDefault(f => f is not null),
-        JsonArray items => items.Select(i => Find(i, id)).FirstOrDefault(f => f is not null),
-        _ => null,
-    };
-
-    private static string? Text(JsonNode? node) => node is JsonValue value && value.GetValueKind() == JsonValueKind.String && value.GetValue<string>() is { Length: > 0 } text ? text : null;
 }

@@ -77,11 +77,19 @@ internal static class DefinitionViews
     {
         var document = await FullAsync(http, store, result.Definition, editor, cancellationToken);
         if (!result.Definition.IsPublished)
-            return DefinitionRefusals.Invalid(result.ValidationErrors, document["root"]);
-        return Saved(document, result.AlreadyPublished, result.UpdatedConsumers.Count, result.ValidationErrors);
+            return DefinitionRefusals.Invalid(result);
+        return Saved(document, result);
     }
 
-    public static IResult Saved(
-        JsonObject document, bool alreadyPublished = false, int consumers = 0, IReadOnlyList<DefinitionValidationError>? errors = null) => Results.Json(
-        new { workflowDefinition = document, alreadyPublished, consumingWorkflowCount = consumers, validationErrors = errors ?? [] }, ElsaApi.Json);
+    /// <param name="result">Null for a draft that was saved only.</param>
+    public static IResult Saved(JsonObject document, PublishResult? result = null) => Results.Json(
+        new
+        {
+            workflowDefinition = document,
+            alreadyPublished = result?.AlreadyPublished ?? false,
+            consumingWorkflowCount = result?.UpdatedConsumers.Count ?? 0,
+            validationErrors = result?.ValidationErrors ?? [],
+            validationWarnings = result?.ValidationWarnings ?? [],
+        },
+        ElsaApi.Json);
 }

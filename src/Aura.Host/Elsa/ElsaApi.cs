@@ -24,6 +24,14 @@ public static class ElsaApi
         var api = app.MapGroup(Prefix).RequireAuthorization(Permissions.ReadWorkflows);
         IdentityApi.MapIdentity(api);
         DefinitionsApi.MapDefinitions(api);
+        DescriptorsApi.MapDescriptors(api);
+        FeaturesApi.MapFeatures(api);
+        ScriptingApi.MapScripting(api);
+        ActivityTestsApi.MapActivityTests(api);
+        InstancesApi.MapInstances(api);
+        ActivityExecutionsApi.MapActivityExecutions(api);
+        AlterationsApi.MapAlterations(api);
+        ExecutionApi.MapExecution(api);
         return app;
     }
 }

@@ -12,6 +12,12 @@ internal static class ElsaProblem
     /// <summary>What the address names is not there.</summary>
     public static IResult NotFound(string message) => Answer(StatusCodes.Status404NotFound, "Not found", [message]);
 
+    /// <summary>It cannot be done as things stand now.</summary>
+    public static IResult Conflict(string message) => Answer(StatusCodes.Status409Conflict, "Not possible now", [message]);
+
+    /// <summary>Elsa has it, this host does not; the message says why, and what to do instead.</summary>
+    public static IResult Unsupported(string message) => Answer(StatusCodes.Status501NotImplemented, "Not supported", [message]);
+
     private static IResult Answer(int status, string title, IReadOnlyCollection<string> messages) => Results.Json(
         new
         {

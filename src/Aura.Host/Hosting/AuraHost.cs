@@ -113,7 +113,9 @@ public sealed class AuraHost : IAsyncDisposable
         app.MapStaticPages();
         app.MapElsaApi();
         app.MapStudio(options.StudioDirectory);
-        app.MapHttpWorkflows();
+        app.MapWorkflowInstanceHub();
+        app.MapHttpWorkflows().WithMetadata(SecurityHeaders.WrittenByWorkflows);
+        RouteClash.Check(app, options.HttpWorkflowsPath);
         return app;
     }
 

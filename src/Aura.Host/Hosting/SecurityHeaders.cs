@@ -1,6 +1,3 @@
-using Aura.Workflows.Http;
-using Microsoft.Extensions.Options;
-
 namespace Aura.Host.Hosting;
 
 /// <summary>What browsers are told about every answer. A page states its own content policy; everything else may load nothing.</summary>
@@ -11,7 +8,10 @@ internal static class SecurityHeaders
 
     private const string Data = "default-src 'none'; frame-ancestors 'none'";
 
-    // What a workflow answers may be a page of its author's. In a sandbox it has an origin of its own, so that its scripts cannot act as
+    /// <summary>Marks the endpoint whose answers workflows write.</summary>
+    public static object WrittenByWorkflows { get; } = new WorkflowsWrite();
+
+    // Such an answer may be a page of the workflow's author. In a sandbox it has an origin of its own, so that its scripts cannot act as
     // the person who looks at it.
     private const string FromWorkflow = "sandbox allow-forms allow-scripts allow-popups allow-downloads";
 
@@ -21,15 +21,15 @@ internal static class SecurityHeaders
     /// <summary>Must come first, so that refusals and failures have the headers as well.</summary>
     public static void UseSecurityHeaders(this WebApplication app)
     {
-        var workflows = new PathString(app.Services.GetRequiredService<IOptions<HttpWorkflowsOptions>>().Value.BasePath.TrimEnd('/'));
         app.Use((http, next) =>
         {
+            var isWorkflows = http.GetEndpoint()?.Metadata.GetMetadata<WorkflowsWrite>() is not null;
             http.Response.OnStarting(() =>
             {
                 var headers = http.Response.Headers;
                 headers.XContentTypeOptions = "nosniff";
                 headers["Referrer-Policy"] = "same-origin";
-                if (http.Request.Path.StartsWithSegments(workflows, StringComparison.OrdinalIgnoreCase))
+                if (isWorkflows)
                     headers.Append("Content-Security-Policy", FromWorkflow);
                 else if (headers.ContentSecurityPolicy.Count == 0)
                     headers.ContentSecurityPolicy = Data;
@@ -38,4 +38,6 @@ internal static class SecurityHeaders
             return next(http);
         });
     }
+
+    private sealed class WorkflowsWrite;
 }

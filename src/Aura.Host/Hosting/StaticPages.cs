@@ -3,7 +3,7 @@ using Microsoft.Net.Http.Headers;
 
 namespace Aura.Host.Hosting;
 
-/// <summary>The pages that are plain files: home, sign-in, and the scripts and styles they share. They hold nothing secret and are open to all.</summary>
+/// <summary>The pages that are plain files: home, sign-in, and what they share. They hold nothing secret and are open to all.</summary>
 internal static class StaticPages
 {
     private static readonly string[] Methods = [HttpMethods.Get, HttpMethods.Head];

@@ -80,7 +80,8 @@ internal sealed class AccessTokens(TokenKeys keys, TimeProvider time)
                 return TokenReading.Refused("The token's signature is wrong.");
             return ReadClaims(Decode(parts[1]));
         }
-        catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException or KeyNotFoundException or CryptographicException)
+        catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException or KeyNotFoundException
+            or CryptographicException or OverflowException or ArgumentException)
         {
             return TokenReading.Refused("The token is malformed.");
         }

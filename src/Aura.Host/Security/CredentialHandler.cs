@@ -22,7 +22,8 @@ internal sealed class CredentialHandler(
     public const string Hubs = "/elsa/hubs";
     private const string QueryToken = "access_token";
     private const string HowToSignIn =
-        "People: open /sign-in, or POST /auth/login {\"username\":…,\"password\":…} and send the answer's access_token as 'Authorization: Bearer <token>'. "
+        "People: open /sign-in, or POST /auth/login {\"username\":…,\"password\":…} and send the answer's access_token as "
+        + "'Authorization: Bearer <token>'. "
         + "Machines: send the Director's key as 'Authorization: Bearer <key>' or 'X-Api-Key: <key>'; "
         + "it is in DIRECTOR_API_KEY or in the file director.key of the state directory.";
 

@@ -31,7 +31,8 @@ internal sealed class Passwords : IDisposable
     {
         < MinLength => $"must have at least {MinLength} characters.",
         > MaxLength => $"must have at most {MaxLength} characters.",
-        _ when password.Contains(name, StringComparison.OrdinalIgnoreCase) && password.Length - name.Length < MinLength => "must not be made of the user's name.",
+        _ when password.Contains(name, StringComparison.OrdinalIgnoreCase) && password.Length - name.Length < MinLength =>
+            "must not be made of the user's name.",
         _ when password.Distinct().Count() < 4 => "must have at least 4 different characters.",
         _ => null,
     };
@@ -56,7 +57,9 @@ internal sealed class Passwords : IDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            var result = _hasher.VerifyHashedPassword(null!, hash ?? _hashOfNobody.Value, password);
+            // Made at the first check of all, so that no later one stands out by it.
+            var nobody = _hashOfNobody.Value;
+            var result = _hasher.VerifyHashedPassword(null!, hash ?? nobody, password);
             return hash is null || result == PasswordVerificationResult.Failed
                 ? default
                 : new(true, result == PasswordVerificationResult.SuccessRehashNeeded ? _hasher.HashPassword(null!, password) : null);

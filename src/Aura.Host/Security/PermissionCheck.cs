@@ -40,7 +40,8 @@ internal sealed class PermissionRefusal : IAuthorizationMiddlewareResultHandler
         return Results.Problem(
             statusCode: StatusCodes.Status403Forbidden, title: "Not permitted",
             detail: $"{context.User.Identity?.Name} lacks the permission '{permission}'. "
-                + $"The role{(roles.Count == 1 ? "" : "s")} {string.Join(", ", roles)} {(roles.Count == 1 ? "has" : "have")} it; a Director can give a role (./aura users roles).",
+                + $"It comes with {(roles.Count == 1 ? "the role" : "one of the roles")} {string.Join(", ", roles)}; "
+                + "a Director can give it (./aura users roles).",
             extensions: new Dictionary<string, object?> { ["permission"] = permission, ["roles"] = roles });
     }
 }

@@ -11,7 +11,6 @@ using Npgsql;
 namespace Aura.Host.Security;
 
 /// <summary>A sign-in that holds.</summary>
-/// <param name="RefreshToken">Null when the caller keeps the one it has.</param>
 internal sealed record SignedIn(TokenSubject Subject, string AccessToken, string RefreshToken, DateTimeOffset RefreshExpiresAt);
 
 /// <summary>A sign-in or what stands in its way: wait (too many failures), try again (another tab was first), or neither: refused.</summary>

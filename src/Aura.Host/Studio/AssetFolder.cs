@@ -45,7 +45,7 @@ internal sealed class Asset(string file, string? brotliFile, string contentType,
     private readonly Lazy<EntityTagHeaderValue> _brotliTag = new(() => TagOf(brotliFile!));
 
     /// <summary>The answer to a GET or HEAD: 200, 206, 304 or 416.</summary>
-    public IResult Answer(HttpContext context, int status = StatusCodes.Status200OK)
+    public IResult Answer(HttpContext context)
     {
         var headers = context.Response.Headers;
         headers.CacheControl = isImmutable ? Forever : "no-cache";
@@ -55,17 +55,28 @@ internal sealed class Asset(string file, string? brotliFile, string contentType,
         var isBrotli = brotliFile is not null && context.Request.Headers.Range.Count == 0 && TakesBrotli(context.Request);
         if (isBrotli)
             headers.ContentEncoding = "br";
-        context.Response.StatusCode = status;
-        var type = contentType.StartsWith("text/", StringComparison.Ordinal) || contentType.EndsWith("json", StringComparison.Ordinal)
-            ? contentType + "; charset=utf-8"
-            : contentType;
         // A stream and not a path: the files of an npm package all bear the same old date, which must not become Last-Modified.
         return Results.Stream(
-            new FileStream(isBrotli ? brotliFile! : file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1, FileOptions.Asynchronous | FileOptions.SequentialScan),
-            type,
+            Open(isBrotli ? brotliFile! : file),
+            TypeWithCharset,
             entityTag: (isBrotli ? _brotliTag : _tag).Value,
             enableRangeProcessing: !isBrotli);
     }
+
+    /// <summary>The file as the text of a refusal, which no browser is to keep.</summary>
+    public IResult Refuse(HttpContext context, int status)
+    {
+        context.Response.StatusCode = status;
+        context.Response.Headers.CacheControl = "no-store";
+        return Results.Stream(Open(file), TypeWithCharset);
+    }
+
+    private string TypeWithCharset => contentType.StartsWith("text/", StringComparison.Ordinal) || contentType.EndsWith("json", StringComparison.Ordinal)
+        ? contentType + "; charset=utf-8"
+        : contentType;
+
+    private static FileStream Open(string path) =>
+        new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1, FileOptions.Asynchronous | FileOptions.SequentialScan);
 
     private static bool TakesBrotli(HttpRequest request) => request.GetTypedHeaders().AcceptEncoding
         .Any(e => e.Value.Equals("br", StringComparison.OrdinalIgnoreCase) && e.Quality is null or > 0);

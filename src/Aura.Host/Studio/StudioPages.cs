@@ -32,7 +32,7 @@ public static class StudioPages
         {
             PageHeaders.SetForPage(context);
             return package.Assets is null
-                ? own.Find("missing.html")!.Answer(context, StatusCodes.Status503ServiceUnavailable)
+                ? own.Find("missing.html")!.Refuse(context, StatusCodes.Status503ServiceUnavailable)
                 : own.Find("index.html")!.Answer(context);
         }
 

@@ -17,6 +17,22 @@ public sealed class AuraOptionsTests
         options.SandboxBase.ShouldBe(Path.Combine(options.Root, "sandboxes"));
         options.ListenAddress.ShouldBe(System.Net.IPAddress.Loopback);
         options.AllowCSharp.ShouldBeFalse();
+        options.StudioDirectory.ShouldBe(Path.Combine(options.State, "tools", "studio", "node_modules", "@elsa-workflows", "elsa-studio-wasm"));
+        options.HttpWorkflowsPath.ShouldBe("/workflows");
+    }
+
+    [Theory]
+    [InlineData("/flows/", "/flows")]
+    [InlineData("/api/v2-flows", "/api/v2-flows")]
+    [InlineData("flows", null)]
+    [InlineData("/a//b", null)]
+    [InlineData("/{any}", null)]
+    public void Load_HttpWorkflowsPath_IsAPlainPath(string given, string? path)
+    {
+        if (path is not null)
+            Load(new() { ["AURA_HTTP_WORKFLOWS_PATH"] = given }).HttpWorkflowsPath.ShouldBe(path);
+        else
+            Should.Throw<InvalidOptionsException>(() => Load(new() { ["AURA_HTTP_WORKFLOWS_PATH"] = given })).Problems.ShouldHaveSingleItem().ShouldContain("/workflows");
     }
 
     [Fact]
@@ -29,19 +45,21 @@ public sealed class AuraOptionsTests
             ["AURA_ROLES"] = "manager,cook",
             ["AURA_BACKEND"] = "magic",
             ["DIRECTOR_API_KEY"] = "short",
+            ["AURA_TOKEN_KEY"] = "sixteen-or-so-chars",
             ["OPENAI_BASE_URL"] = "not a url",
             ["AURA_DATABASE"] = "Host=x;Nonsense=1",
             ["AURA_VALIDATION_SECONDS"] = "-1",
             ["AURA_LISTEN"] = "everywhere",
             ["AURA_ALLOW_CSHARP"] = "perhaps",
+            ["AURA_HTTP_WORKFLOWS_PATH"] = "/",
             ["AURA_WORKFLOW_RETENTION_DAYS"] = "a year",
             ["GEMINI_API_KEY_FILE"] = "/nowhere/at/all",
         })).Problems;
 
         problems.Select(p => p.Split(' ')[0]).Order(StringComparer.Ordinal).ShouldBe(
         [
-            "AURA_ALLOW_CSHARP", "AURA_BACKEND", "AURA_DATABASE", "AURA_LISTEN", "AURA_ROLES", "AURA_VALIDATION_SECONDS", "AURA_WORKFLOW_RETENTION_DAYS",
-            "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE", "MANAGER_PORT", "MCP_PORT", "OPENAI_BASE_URL",
+            "AURA_ALLOW_CSHARP", "AURA_BACKEND", "AURA_DATABASE", "AURA_HTTP_WORKFLOWS_PATH", "AURA_LISTEN", "AURA_ROLES", "AURA_TOKEN_KEY",
+            "AURA_VALIDATION_SECONDS", "AURA_WORKFLOW_RETENTION_DAYS", "DIRECTOR_API_KEY", "GEMINI_API_KEY_FILE", "MANAGER_PORT", "MCP_PORT", "OPENAI_BASE_URL",
         ]);
         problems.ShouldContain(p => p.Contains("worker", StringComparison.Ordinal) && p.Contains("cook", StringComparison.Ordinal));
     }

@@ -136,7 +136,7 @@ public sealed class DefinitionsHost : IAsyncLifetime
 
     public async Task<string> RunningAsync(string definitionId, string status = "Running", string subStatus = "Suspended")
     {
-        var definition = (await Store.FindAsync(definitionId, Workflows.Definitions.VersionOptions.Latest, Cancel))!;
+        var definition = (await Store.FindAsync(definitionId, Aura.Workflows.Definitions.VersionOptions.Latest, Cancel))!;
         var id = Guid.NewGuid().ToString("N");
         await using var command = Db.CreateCommand("""
             INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, finished_at, state)

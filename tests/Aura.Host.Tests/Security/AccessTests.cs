@@ -69,7 +69,9 @@ public sealed class AccessTests(SignInHost host) : IClassFixture<SignInHost>
             .Select(e => e.RoutePattern.RawText!)
             .Where(p => !p.StartsWith("/studio", StringComparison.Ordinal) && Path.GetExtension(p) is not (".js" or ".css" or ".svg"));
         open.ShouldBe(
-            ["/", "/sign-in", "/health", "/ready", "/auth/login", "/auth/refresh", "/auth/logout", "/elsa/api/identity/login", "/elsa/api/identity/refresh-token"],
+            ["/", "/sign-in", "/health", "/ready", "/auth/login", "/auth/refresh", "/auth/logout", "/elsa/api/identity/login",
+                "/elsa/api/identity/refresh-token",
+                "/diagnostics/structured-logs"],
             ignoreOrder: true);
     }
 

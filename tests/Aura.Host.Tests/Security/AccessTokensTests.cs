@@ -56,6 +56,8 @@ public sealed class AccessTokensTests : IDisposable
     [InlineData("payload", "aud", "another-api", "another service")]
     [InlineData("payload", "iss", "mallory", "another service")]
     [InlineData("payload", "sub", "user-x", "malformed")]
+    [InlineData("payload", "sub", "x", "malformed")]
+    [InlineData("payload", "sub", "user-99999999999999999999", "malformed")]
     [InlineData("payload", "roles", "Director", "malformed")]
     [InlineData("payload", "exp", "never", "malformed")]
     public void Read_AnotherHeaderOrClaim_IsRefusedAlthoughTheSignatureIsRight(string part, string member, string value, string problem) =>

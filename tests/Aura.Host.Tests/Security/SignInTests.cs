@@ -44,8 +44,10 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
 
         answers.ShouldAllBe(a => a.Status == 401 && a.Type == "application/problem+json" && a.RefreshCookie == null);
         answers.Select(a => a.Json.GetProperty("detail").GetString()).Distinct().Count().ShouldBe(1);
-        (await host.ScalarAsync<string>("SELECT string_agg(details->>'reason', ', ' ORDER BY id) FROM aura.audit_logs WHERE action = 'auth.sign_in_failed' AND coalesce(details->>'user', 'x') IN ('here', 'x', 'gone', 'director')"))!
-            .ShouldContain("wrong password, unknown user, disabled, wrong password");
+        (await host.ScalarAsync<string>("""
+            SELECT string_agg(details->>'reason', ', ' ORDER BY id) FROM aura.audit_logs
+            WHERE action = 'auth.sign_in_failed' AND coalesce(details->>'user', 'x') IN ('here', 'x', 'gone', 'director')
+            """))!.ShouldContain("wrong password, unknown user, disabled, wrong password");
         (await host.ScalarAsync<long>("SELECT count(*) FROM aura.audit_logs WHERE details::text LIKE '%wrong-field%'")).ShouldBe(0);
     }
 
@@ -118,7 +120,10 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
         await host.AddUserAsync("robbed", "HR");
         var stolen = (await host.LoginAsync("robbed")).RefreshCookie;
         var second = (await host.RefreshAsync(stolen)).RefreshCookie;
-        await host.ExecuteAsync("UPDATE aura.refresh_tokens SET rotated_at = rotated_at - interval '1 minute' WHERE rotated_at IS NOT NULL AND user_id = (SELECT id FROM aura.users WHERE name = 'robbed')");
+        await host.ExecuteAsync("""
+            UPDATE aura.refresh_tokens SET rotated_at = rotated_at - interval '1 minute'
+            WHERE rotated_at IS NOT NULL AND user_id = (SELECT id FROM aura.users WHERE name = 'robbed')
+            """);
 
         var thief = await host.RefreshAsync(stolen);
 

@@ -1,17 +1,26 @@
 // Stands between Studio and Elsa's API. Studio cannot go on after a 401 or a lost connection, so it sees neither: every request carries
 // the newest token, one that comes too late is renewed and sent again, and while the host or the sign-in is gone requests wait.
 
+import { LastAnswers } from "./last-answers.js";
+
 const apiPaths = "/elsa/";
 // What starts or wakes a workflow: sent a second time it might do so twice. Everything else says the same thing again.
 const onceOnly = /\/(execute|dispatch|bulk-dispatch|trigger|resume|import)$|\/tests\//;
 const gatewayTrouble = [502, 503, 504];
+// Studio's own client gives up after 100 seconds: silently on a save, and with the end of Studio on a question that a view asks again and
+// again. So before that a save is answered with a message, and such a question with its last answer.
+const longestWaitMs = 90_000;
+const saves = /\/workflow-definitions(\/[^/]+\/(publish|retract))?$/;
+const starts = /\/execute$/;
 
 /**
  * Puts itself before window.fetch.
- * onAnswer(request, answer) is told of every answer that Studio gets; onHeld(count) how many writing requests are under way.
+ * onAnswer(request, answer) is told of every answer that Studio gets; onWriting(count) how many writing requests are under way;
+ * onSaveGivenUp() that a save has waited for too long: it was not sent; onUnsure() that a start was sent and not answered.
  */
-export function guardApi({ session, connection, onAnswer, onWriting }) {
+export function guardApi({ session, connection, onAnswer, onWriting, onSaveGivenUp, onUnsure }) {
   const plainFetch = window.fetch.bind(window);
+  const lastAnswers = new LastAnswers();
   let writing = 0;
 
   window.fetch = (input, init) => {
@@ -22,25 +31,48 @@ export function guardApi({ session, connection, onAnswer, onWriting }) {
   };
 
   async function send(request) {
-    const isWrite = request.method !== "GET" && request.method !== "HEAD";
+    const path = new URL(request.url).pathname;
+    const isSave = request.method === "POST" && saves.test(path);
+    const question = await lastAnswers.keyOf(request);
+    const isWrite = question === null;
+    const giveUp = new AbortController();
+    const timer = setTimeout(() => (isSave || lastAnswers.has(question)) && giveUp.abort(), longestWaitMs);
     if (isWrite)
       onWriting(++writing);
     try {
-      const answer = await untilAnswered(request);
+      const answer = await untilAnswered(request, AbortSignal.any([request.signal, giveUp.signal]));
       onAnswer(request, answer);
+      if (answer.ok && !isWrite)
+        lastAnswers.keep(question, answer);
       return answer;
+    } catch (error) {
+      if (request.signal.aborted)
+        throw error;
+      if (giveUp.signal.aborted && !isSave)
+        return lastAnswers.get(question);
+      if (giveUp.signal.aborted) {
+        onSaveGivenUp();
+        return notSaved();
+      }
+
+      if (!starts.test(path))
+        throw error;
+      onUnsure();
+      return notStarted();
     } finally {
+      clearTimeout(timer);
       if (isWrite)
         onWriting(--writing);
     }
   }
 
-  async function untilAnswered(request) {
+  /** patience ends a wait, never a request that is under way. */
+  async function untilAnswered(request, patience) {
     const mayRepeat = !onceOnly.test(new URL(request.url).pathname);
     let isRenewed = false;
     for (let troubles = 0; ;) {
-      await connection.restored(request.signal);
-      const token = session.token() ?? await nextToken(request.signal);
+      await connection.restored(patience);
+      const token = session.token() ?? await nextToken(patience);
       const attempt = request.clone();
       attempt.headers.set("Authorization", "Bearer " + token);
       let answer;
@@ -58,7 +90,7 @@ export function guardApi({ session, connection, onAnswer, onWriting }) {
       if (gatewayTrouble.includes(answer.status) && mayRepeat) {
         connection.failed();
         // The host may well answer /health and yet not this.
-        await pause(Math.min(500 * 2 ** troubles++, 10_000), request.signal);
+        await pause(Math.min(500 * 2 ** troubles++, 10_000), patience);
         continue;
       }
 
@@ -68,7 +100,7 @@ export function guardApi({ session, connection, onAnswer, onWriting }) {
       isRenewed = true;
       // Another request may have renewed it since.
       if (session.token() === token && await session.renew() === null)
-        await nextToken(request.signal);
+        await nextToken(patience);
     }
   }
 
@@ -80,6 +112,20 @@ export function guardApi({ session, connection, onAnswer, onWriting }) {
       signal.addEventListener("abort", () => { stop.abort(); reject(signal.reason); }, { signal: stop.signal });
     });
   }
+}
+
+/** In the form that Studio shows as a message, and survives. */
+function notSaved() {
+  const generalErrors = ["Not saved yet: the host or your sign-in is gone. Keep this page open; the change is saved when they are back."];
+  return new Response(JSON.stringify({ title: "Not saved yet", status: 400, errors: { generalErrors } }), {
+    status: 400,
+    headers: { "Content-Type": "application/problem+json" },
+  });
+}
+
+/** As the host says it of a workflow that cannot start: Studio then shows a message and stays where it is. */
+function notStarted() {
+  return new Response("{}", { headers: { "Content-Type": "application/json", "x-elsa-workflow-cannot-start": "True" } });
 }
 
 function pause(ms, signal) {

@@ -8,10 +8,12 @@ const keys = [
 ];
 
 let listener = null;
+let current = null;
 
 window.editorHotkeys = {
   register(component) {
     this.dispose();
+    current = component;
     listener = (event) => {
       if (!event.ctrlKey && !event.metaKey)
         return;
@@ -25,6 +27,12 @@ window.editorHotkeys = {
   },
   dispose() {
     window.removeEventListener("keydown", listener);
-    listener = null;
+    listener = current = null;
   },
 };
+
+/** Lets the editor save what is on its canvas, if an editor is there. */
+export async function saveNow() {
+  if (document.querySelector("#view > elsa-workflow-definition-editor"))
+    await current?.invokeMethodAsync("OnHotKeysCtrlS");
+}

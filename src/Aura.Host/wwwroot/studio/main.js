@@ -1,19 +1,21 @@
 // The page around Elsa Studio: signs in, guards Studio's requests, mounts the view that the address names.
 
-import "./hotkeys.js";
 import { session } from "/session.js";
 import { guardApi } from "./api.js";
 import { makeBar } from "./bar.js";
 import { connection } from "./connection.js";
+import { saveNow } from "./hotkeys.js";
 import { startPalette } from "./palette.js";
 import { startRouter } from "./router.js";
 import { signOut, watchSession } from "./sign-in-dialog.js";
 
+const silent = [403, 409, 413, 429];
 const endpoint = new URL("/elsa/api", location.origin).href;
 const view = document.getElementById("view");
 const stopped = document.getElementById("blazor-error-ui");
 const hasStopped = () => stopped.style.display === "block";
 let writing = 0;
+let isSaveOwed = false;
 let lastRefusal = null;
 
 const bar = makeBar({ onSection: (name) => router.goToSection(name), onSignOut: leave });
@@ -24,6 +26,8 @@ guardApi({
   session,
   connection,
   onWriting: (count) => { writing = count; },
+  onSaveGivenUp: () => { isSaveOwed = true; payWhatIsOwed(); },
+  onUnsure: () => bar.notify("The host did not answer: the workflow may have started or not. The instances will tell."),
   onAnswer(request, answer) {
     if (answer.ok && new URL(request.url).pathname.endsWith("/descriptors/activities"))
       palette.learn(answer.clone());
@@ -42,14 +46,19 @@ session.addEventListener("token", (event) => {
 watchSession(session);
 
 window.addEventListener("beforeunload", (event) => {
-  if (writing > 0)
+  if (writing > 0 || isSaveOwed)
     event.preventDefault();
 });
 stopped.querySelector(".reload").addEventListener("click", () => location.reload());
 new MutationObserver(() => hasStopped() && explainStop()).observe(stopped, { attributes: true, attributeFilter: ["style"] });
 
 await session.start();
-router = startRouter({ view, hasStopped, notify: bar.notify, onShow: bar.showView });
+router = startRouter({ view, hasStopped, notify: bar.notify, onShow: show });
+
+function show(shown) {
+  bar.showView(shown);
+  document.getElementById("aura-error-list").href = `workflows/${shown.section}`;
+}
 
 /** Studio takes address and token from such an element when it starts, and from each further one. */
 function handToStudio(token) {
@@ -62,8 +71,19 @@ function handToStudio(token) {
     old.remove();
 }
 
+/** A save that Studio was told had failed is made as soon as it can be, with all that has changed since. */
+async function payWhatIsOwed() {
+  await connection.restored();
+  while (session.token() === null)
+    await new Promise((resolve) => session.addEventListener("token", resolve, { once: true }));
+  if (!isSaveOwed || hasStopped())
+    return;
+  isSaveOwed = false;
+  await saveNow();
+}
+
 async function leave() {
-  if (writing > 0 && !confirm("A change has not reached the host yet. Sign out all the same?"))
+  if ((writing > 0 || isSaveOwed) && !confirm("A change has not reached the host yet. Sign out all the same?"))
     return;
   try {
     await signOut(session);
@@ -77,14 +97,17 @@ async function remember(request, answer) {
   const refusal = lastRefusal = { status: answer.status, text: null };
   const told = await answer.json().catch(() => null);
   refusal.text = told?.detail ?? told?.title ?? `${request.method} ${new URL(request.url).pathname} was answered with ${answer.status}.`;
+  // Studio shows a 400; these it drops, or dies of.
+  if (silent.includes(answer.status))
+    bar.notify(refusal.text);
   if (refusal === lastRefusal && hasStopped())
     explainStop();
 }
 
 function explainStop() {
-  const text = lastRefusal?.text ? `Studio has stopped: ${lastRefusal.text}` : "Studio has stopped.";
+  const text = "Studio has stopped" + (lastRefusal?.text ? `: ${lastRefusal.text}` : ".")
+    + (lastRefusal?.status === 404 ? "" : " What was saved is safe; reload to go on.");
   const error = document.getElementById("aura-error");
-  const whole = text + " What was saved is safe; reload to go on.";
-  if (error.textContent !== whole)
-    error.textContent = whole;
+  if (error.textContent !== text)
+    error.textContent = text;
 }

@@ -15,8 +15,13 @@ export function startPalette(view) {
       return;
     for (const entry of view.querySelectorAll(entries)) {
       const type = types.get(entry.textContent.trim());
-      if (type && entry.dataset.auraActivity !== type)
+      if (entry.dataset.auraActivity === type)
+        continue;
+      // A search leaves an element in its place and gives it another activity's name.
+      if (type)
         entry.dataset.auraActivity = type;
+      else
+        delete entry.dataset.auraActivity;
     }
   }
 
@@ -27,7 +32,7 @@ export function startPalette(view) {
     requestAnimationFrame(mark);
   }
 
-  new MutationObserver(soon).observe(view, { childList: true, subtree: true });
+  new MutationObserver(soon).observe(view, { childList: true, characterData: true, subtree: true });
 
   return {
     async learn(answer) {

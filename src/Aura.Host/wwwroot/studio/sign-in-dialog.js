@@ -8,7 +8,8 @@ const reasons = {
 /** Owns the session's end from now on. */
 export function watchSession(session) {
   session.addEventListener("ended", (event) => {
-    if (isLeaving)
+    // Nobody has been here yet, or the user wants to leave: then there is nothing to keep.
+    if (isLeaving || session.user() === null)
       return;
     event.preventDefault();
     if (event.detail.reason === "other-user")
@@ -93,7 +94,7 @@ async function signIn(session, username, password) {
 
   if (!answer.ok) {
     const told = await answer.json().catch(() => null);
-    return told?.detail ?? told?.title ?? `The sign-in was refused (${answer.status}).`;
+    return [told?.title ?? `The sign-in was refused (${answer.status})`, told?.detail].filter(Boolean).join(". ");
   }
 
   if (username !== session.user()?.name)

@@ -1,0 +1,231 @@
+using System.Diagnostics;
+using System.Net.Http.Json;
+using System.Security.Claims;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Aura.Host.Api;
+using Aura.Host.Elsa;
+using Aura.Host.Security;
+using Aura.Testing;
+using Aura.Workflows.Definitions;
+using Aura.Workflows.Http;
+using Aura.Workflows.Runtime;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+
+namespace Aura.Host.Tests.Elsa;
+
+/// <summary>A host with the engine, Elsa's API and its hub on a real Kestrel. Several may share one database; any of them may only serve.</summary>
+internal sealed class InstanceHost : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private InstanceHost(WebApplication app)
+    {
+        _app = app;
+        Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        Client = ClientOf(AuraRoles.Director);
+    }
+
+    public string Url { get; }
+
+    /// <summary>The Director's.</summary>
+    public HttpClient Client { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public NpgsqlDataSource Db => Services.GetRequiredService<NpgsqlDataSource>();
+
+    public DefinitionStore Definitions => Services.GetRequiredService<DefinitionStore>();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public static async Task<InstanceHost> StartAsync(
+        string connectionString, bool runsWorkflows = true, Action<InstanceObserverOptions>? observers = null, bool runsTasks = true)
+    {
+        var builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Logging.SetMinimumLevel(LogLevel.None);
+        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.Services.AddRouting();
+        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
+        builder.Services.AddAuraWorkflows(o => o.PollInterval = TimeSpan.FromMilliseconds(50));
+        if (runsWorkflows)
+            builder.Services.AddWorkflowLoops();
+        if (runsWorkflows && runsTasks)
+            builder.Services.AddTaskLoop("*", 4);
+        builder.Services.AddHttpWorkflows();
+        builder.Services.AddSingleton<IWorkflowGateway, NoGateway>();
+        builder.Services.AddAuraApi(o => o.DirectorKey = "a-director-key-for-tests");
+        builder.Services.AddWorkflowInstanceHub(o =>
+        {
+            o.Interval = TimeSpan.FromMilliseconds(20);
+            observers?.Invoke(o);
+        });
+        builder.Services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RoleUser>(RoleUser.SchemeName, null);
+        builder.Services.PostConfigure<AuthenticationOptions>(o => o.DefaultAuthenticateScheme = o.DefaultChallengeScheme = o.DefaultForbidScheme = RoleUser.SchemeName);
+        var app = builder.Build();
+        app.MapAuraApi();
+        app.MapElsaApi();
+        app.MapWorkflowInstanceHub();
+        app.MapHttpWorkflows();
+        await app.StartAsync(Cancel);
+        return new(app);
+    }
+
+    /// <summary>A client of somebody with that role; null for nobody.</summary>
+    public HttpClient ClientOf(string? role)
+    {
+        var client = new HttpClient { BaseAddress = new(Url + "/elsa/api/"), Timeout = TimeSpan.FromSeconds(60) };
+        if (role is not null)
+            client.DefaultRequestHeaders.Authorization = new("Role", role);
+        return client;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.StopAsync(CancellationToken.None);
+        await _app.DisposeAsync();
+    }
+
+    /// <summary>Publishes a workflow with this root under a fresh id.</summary>
+    public async Task<string> PublishAsync(string root, string more = "", string? id = null)
+    {
+        id ??= $"def-{Guid.NewGuid():N}";
+        await Definitions.ImportAsync(WorkflowDefinition.Parse(
+            $$"""{"definitionId":"{{id}}","name":"Test","isPublished":true,{{(more.Length > 0 ? more + "," : "")}}"root":{{root}}}""", id), Cancel);
+        return id;
+    }
+
+    public async Task<string> DispatchAsync(string definitionId, string body = "{}") =>
+        (await PostAsync($"workflow-definitions/{definitionId}/dispatch", body)).GetProperty("workflowInstanceId").GetString()!;
+
+    public async Task<JsonElement> GetAsync(string path, int status = 200)
+    {
+        using var response = await Client.GetAsync(path, Cancel);
+        return await ReadAsync(response, status);
+    }
+
+    public async Task<JsonElement> PostAsync(string path, string body = "", int status = 200)
+    {
+        using var response = await Client.PostAsync(path, body.Length == 0 ? null : new StringContent(body, Encoding.UTF8, "application/json"), Cancel);
+        return await ReadAsync(response, status);
+    }
+
+    public async Task<JsonElement> ReachesAsync(string instanceId, params string[] subStatuses)
+    {
+        var watch = Stopwatch.StartNew();
+        while (true)
+        {
+            var state = await GetAsync($"workflow-instances/{instanceId}/execution-state");
+            if (subStatuses.Contains(state.GetProperty("subStatus").GetString()))
+                return state;
+            if (watch.Elapsed > TimeSpan.FromSeconds(30))
+                throw new TimeoutException($"{instanceId} stands at {state}");
+            await Task.Delay(20, Cancel);
+        }
+    }
+
+    public async Task<T?> ScalarAsync<T>(string sql)
+    {
+        await using var command = Db.CreateCommand(sql);
+        return await command.ExecuteScalarAsync(Cancel) is T value ? value : default;
+    }
+
+    /// <summary>The node badges by activity id: started/completed/uncompleted and flags.</summary>
+    public async Task<Dictionary<string, string>> BadgesAsync(string instanceId)
+    {
+        var report = await PostAsync("activity-executions/report", $$"""{"workflowInstanceId":"{{instanceId}}","activityNodeIds":[]}""");
+        return report.GetProperty("stats").EnumerateArray().ToDictionary(
+            s => s.GetProperty("activityId").GetString()!,
+            s => $"{s.GetProperty("startedCount")}/{s.GetProperty("completedCount")}/{s.GetProperty("uncompletedCount")}"
+                + (s.GetProperty("isBlocked").GetBoolean() ? " blocked" : "") + (s.GetProperty("isFaulted").GetBoolean() ? " faulted" : ""));
+    }
+
+    public static async Task<JsonElement> ReadAsync(HttpResponseMessage response, int status)
+    {
+        var text = await response.Content.ReadAsStringAsync(Cancel);
+        ((int)response.StatusCode).ShouldBe(status, text);
+        return text.Length == 0 ? default : JsonElement.Parse(text);
+    }
+
+    /// <summary>A user whose role stands in the Authorization header, or, for the hub, in the token of the URL.</summary>
+    private sealed class RoleUser(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
+        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+    {
+        public const string SchemeName = "Role";
+
+        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
+        {
+            var role = Request.Headers.Authorization.ToString() is { Length: > 5 } header ? header[5..] : Request.Query["access_token"].ToString();
+            if (role.Length == 0)
+                return Task.FromResult(AuthenticateResult.NoResult());
+            var identity = new ClaimsIdentity([new(ClaimTypes.Name, "someone"), new(ClaimTypes.Role, role)], SchemeName);
+            return Task.FromResult(AuthenticateResult.Success(new(new(identity), SchemeName)));
+        }
+    }
+
+    private sealed class NoGateway : IWorkflowGateway
+    {
+        public Task<(string InstanceId, IReadOnlyList<NpgsqlBatchCommand> Statements)> PrepareStartAsync(
+            string definitionId, IReadOnlyDictionary<string, object?> input, string correlationId, CancellationToken cancellationToken) =>
+            throw new NotSupportedException();
+
+        public NpgsqlBatchCommand PrepareStimulus(string name, object payload, IReadOnlyDictionary<string, object?> input) => throw new NotSupportedException();
+    }
+}
+
+/// <summary>One host on one database for all tests of a class.</summary>
+public sealed class HostFixture : IAsyncLifetime
+{
+    private readonly TestDatabase _database = new();
+
+    internal InstanceHost Host { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        await _database.InitializeAsync();
+        Host = await InstanceHost.StartAsync(_database.ConnectionString);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Host.DisposeAsync();
+        await _database.DisposeAsync();
+    }
+}
+
+/// <summary>JSON of activities for workflows of tests.</summary>
+internal static class Act
+{
+    public static string Line(string text, string id) =>
+        $$"""{"type":"Elsa.WriteLine","id":"{{id}}","text":{"typeName":"String","expression":{"type":"Literal","value":"{{text}}"} } }""";
+
+    public static string Event(string name, string id, string more = "") =>
+        $$"""{"type":"Elsa.Event","id":"{{id}}",{{more}}"eventName":{"typeName":"String","expression":{"type":"Literal","value":"{{name}}"} } }""";
+
+    public static string Fault(string id) => $$"""{"type":"Elsa.Fault","id":"{{id}}","message":{"typeName":"String","expression":{"type":"Literal","value":"broken"} } }""";
+
+    public static string Sequence(params string[] activities) => $$"""{"type":"Elsa.Sequence","id":"seq","activities":[{{string.Join(',', activities)}}]}""";
+
+    public static string ForEach(string itemsJson, string body) => $$"""
+        {"type":"Elsa.ForEach","id":"loop","items":{"typeName":"Object","expression":{"type":"Object","value":{{JsonSerializer.Serialize(itemsJson)}} } },"body":{{body}} }
+        """;
+
+    public static string Endpoint(string path, string id = "http") => $$"""
+        {"type":"Elsa.HttpEndpoint","id":"{{id}}","customProperties":{"canStartWorkflow":true},"path":{"typeName":"String","expression":{"type":"Literal","value":"{{path}}"} },
+         "supportedMethods":{"typeName":"String[]","expression":{"type":"Object","value":"[\"GET\"]"} } }
+        """;
+
+    public static string Answer(string text) =>
+        $$"""{"type":"Elsa.WriteHttpResponse","id":"answer","content":{"typeName":"Object","expression":{"type":"Literal","value":"{{text}}"} } }""";
+}
