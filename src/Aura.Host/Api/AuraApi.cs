@@ -93,6 +93,7 @@ public static class AuraApi
         ArchiveApi.MapArchive(api);
         ModelsApi.MapModels(api);
         UsersApi.MapUsers(api);
+        WorkflowFilesApi.MapWorkflowFiles(api);
         return app;
     }
 }

@@ -34,6 +34,7 @@ internal static class AuraCli
         root.Subcommands.Add(UpCommand.Create());
         foreach (var command in ManagerCommands.Create())
             root.Subcommands.Add(command);
+        root.Subcommands.Add(WorkflowCommands.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(PostgresCommand.Create());
         // The launcher runs the tests itself; the verb stands here for the help.
