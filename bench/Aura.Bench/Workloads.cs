@@ -201,13 +201,12 @@ internal static class Limits
     public const string SameClaims = """
         WITH next AS MATERIALIZED (
             SELECT id FROM wf.tasks WHERE queue = 'limit' AND available_at <= now() AND lease_until IS NULL
-            ORDER BY priority DESC, available_at, id LIMIT 64 FOR UPDATE SKIP LOCKED)
-        UPDATE wf.tasks t SET owner = pg_backend_pid()::text, fence = fence + 1, attempt = attempt + 1, lease_until = now() + interval '1 minute', started_at = now()
-        FROM next WHERE t.id = next.id;
-        WITH done AS (
-            DELETE FROM wf.tasks WHERE id IN (
-                SELECT id FROM wf.tasks WHERE queue = 'limit' AND owner = pg_backend_pid()::text ORDER BY priority DESC, available_at, id LIMIT 64)
-            RETURNING instance_id, activity_instance_id)
+            ORDER BY priority DESC, available_at, id LIMIT 64 FOR UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE wf.tasks t SET owner = 'pgbench', fence = fence + 1, attempt = attempt + 1, lease_until = now() + interval '1 minute', started_at = now()
+            FROM next WHERE t.id = next.id RETURNING t.id)
+        SELECT coalesce(array_agg(id), ARRAY[]::bigint[])::text AS ids FROM claimed \gset
+        WITH done AS (DELETE FROM wf.tasks WHERE id = ANY (:ids::bigint[]) RETURNING instance_id, activity_instance_id)
         INSERT INTO wf.messages (instance_id, kind, target, payload)
         SELECT instance_id, 'Task', activity_instance_id, json_build_object('outcome', 'Done') FROM done;
         """;
