@@ -96,6 +96,12 @@ public sealed class ActivityExecutionContext
     /// <summary>Whether its record goes out with the next commit.</summary>
     internal bool IsTouched { get; set; }
 
+    /// <summary>Whether the journal's next lines speak of it.</summary>
+    internal bool IsLogged { get; set; }
+
+    /// <summary>Its record as this burst last wrote it while it ran; null before.</summary>
+    internal byte[]? LastRecord { get; set; }
+
     // Children stand in a list that runs through themselves: adding and removing one is a matter of four references.
     internal ActivityExecutionContext? FirstChild { get; private set; }
     internal ActivityExecutionContext? NextSibling { get; private set; }

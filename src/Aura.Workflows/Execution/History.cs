@@ -16,16 +16,35 @@ internal static class History
 {
     private static readonly IReadOnlyDictionary<string, object?> Nothing = new Dictionary<string, object?>();
 
-    public static byte[] Render(WorkflowExecutionContext workflow) => StateCodec.Render(writer => Write(writer, workflow));
+    public static byte[] Render(WorkflowExecutionContext workflow)
+    {
+        var changed = workflow.Outbox.Touched.FindAll(c => !IsRepetition(workflow, c));
+        return StateCodec.Render(writer => Write(writer, workflow, changed));
+    }
 
-    private static void Write(Utf8JsonWriter writer, WorkflowExecutionContext workflow)
+    /// <summary>
+    /// Whether the record would say what the one before has said. A container is told of each child that ends, and mostly that
+    /// changes nothing that a reader sees.
+    /// </summary>
+    private static bool IsRepetition(WorkflowExecutionContext workflow, ActivityExecutionContext context)
+    {
+        if (context.Status != ActivityStatus.Running)
+            return false;
+        var record = StateCodec.Render(writer => WriteExecution(writer, workflow, context, Microseconds(context.StartedAt)));
+        if (!context.IsLogged && context.LastRecord.AsSpan().SequenceEqual(record))
+            return true;
+        context.LastRecord = record;
+        return false;
+    }
+
+    private static void Write(Utf8JsonWriter writer, WorkflowExecutionContext workflow, List<ActivityExecutionContext> touched)
     {
         var start = Microseconds(workflow.Outbox.Journal[0].Timestamp);
         writer.WriteStartObject();
         writer.WriteNumber("t", start);
         writer.WriteStartArray("x");
         var index = 0;
-        foreach (var context in workflow.Outbox.Touched)
+        foreach (var context in touched)
         {
             context.HistoryIndex = index++;
             WriteExecution(writer, workflow, context, start);

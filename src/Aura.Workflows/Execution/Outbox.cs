@@ -89,7 +89,7 @@ internal sealed class Outbox
     public void Clear()
     {
         foreach (var context in Touched)
-            context.IsTouched = false;
+            context.IsTouched = context.IsLogged = false;
         Messages.Clear();
         Stimuli.Clear();
         Tasks.Clear();

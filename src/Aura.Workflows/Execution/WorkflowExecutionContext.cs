@@ -394,6 +394,7 @@ public sealed class WorkflowExecutionContext
         if (Detached is not null)
             return;
         Touch(context);
+        context.IsLogged = true;
         Outbox.Journal.Add(new(++LogSequence, context, eventName, message, payload, Now));
     }
 

@@ -121,6 +121,30 @@ public sealed class CommitStrategyTests(TestDatabase database) : IClassFixture<T
         (await CountedAsync(id, "bookmark")).ShouldBe(inserted);
     }
 
+    [Fact]
+    public async Task History_ContainerThatOnlyHearsOfItsChildren_IsRecordedWhenItStartsAndWhenItEnds()
+    {
+        var id = await StartAsync(Sequence(Line("a"), Line("b"), Line("c")), "ActivityExecuted");
+
+        await _engine.FinishedAsync(id);
+        (await RecordsAsync(id, "Elsa.Sequence", "s")).ShouldBe("Running -");
+    }
+
+    [Fact]
+    public async Task History_ContainerThatSaysMoreAfterAChild_IsRecordedAnew()
+    {
+        var id = await StartAsync($$"""{"type":"Test.Rounds","id":"r","body":{{Line("x")}} }""", "ActivityExecuted");
+
+        await _engine.FinishedAsync(id);
+        (await RecordsAsync(id, "Test.Rounds", "l")).ShouldBe("""- {"Rounds":1} {"Rounds":2} {"Rounds":3,"Outcomes":["Done"]}""");
+    }
+
+    /// <summary>What the records of an activity say in one member, in the order in which they were written.</summary>
+    private Task<string> RecordsAsync(string id, string type, string member) => _engine.ScalarAsync<string>("""
+        SELECT string_agg(coalesce(x ->> $3, '-'), ' ' ORDER BY h.sequence) FROM wf.history h, json_array_elements(h.entries -> 'x') x
+        WHERE h.instance_id = $1 AND x ->> 'y' = $2
+        """, id, type, member);
+
     private static string Effect(string label) => $$"""{"type":"Test.Effect","statement":"INSERT INTO effects (label) VALUES ('{{label}}')"}""";
 
     private async Task<string> StartAsync(string root, string strategy) =>

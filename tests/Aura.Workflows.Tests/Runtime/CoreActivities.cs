@@ -52,6 +52,23 @@ public sealed class Picky : Activity
     }
 }
 
+/// <summary>Runs its body three times and counts in the journal.</summary>
+[Activity("Test")]
+public sealed class Rounds : Activity
+{
+    public IActivity? Body { get; set; }
+
+    protected override ValueTask ExecuteAsync(ActivityExecutionContext context) => context.ScheduleActivityAsync(Body, OnBodyCompletedAsync);
+
+    private ValueTask OnBodyCompletedAsync(ActivityCompletedContext context)
+    {
+        var target = context.TargetContext;
+        var rounds = target.JournalData.TryGetValue("Rounds", out var so) ? Convert.ToInt32(so, System.Globalization.CultureInfo.InvariantCulture) + 1 : 1;
+        target.JournalData["Rounds"] = rounds;
+        return rounds < 3 ? target.ScheduleActivityAsync(Body, OnBodyCompletedAsync) : target.CompleteActivityAsync();
+    }
+}
+
 /// <summary>Completes with an outcome of its choice.</summary>
 [Activity("Test")]
 public sealed class Choose : Activity
