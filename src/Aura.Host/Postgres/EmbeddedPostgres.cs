@@ -127,8 +127,10 @@ public sealed class EmbeddedPostgres(string state, ProcessRunner processes, Time
     {
         var port = FreePort();
         // fsync stays on: what is committed survives a power cut here as on a big server.
-        var settings = $"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' -c max_connections=200 -c shared_buffers=128MB "
-            + "-c log_min_messages=warning -c lc_messages=C";
+        // An eighth of the memory, since models want theirs; rarer checkpoints, since each makes the next write of every page a whole page of log.
+        var buffers = Math.Clamp(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 8 / 1024 / 1024, 128, 1024);
+        var settings = $"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories='' -c max_connections=200 -c shared_buffers={buffers}MB "
+            + "-c max_wal_size=2GB -c checkpoint_timeout=15min -c log_min_messages=warning -c lc_messages=C";
         var result = await ControlAsync(binaries, ["start", "-D", Data, "-l", LogFile, "-w", "-t", "60", "-o", settings], cancellationToken);
         var server = await RunningAsync(cancellationToken);
         return server ?? throw new PostgresUnavailableException(
