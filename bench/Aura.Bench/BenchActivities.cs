@@ -32,9 +32,12 @@ internal static class BenchDefinitions
 {
     public const int Steps = 7;
 
-    public static string Sequence(string id, string activity, string options = "{}") => $$"""
-        {"definitionId":"{{id}}","name":"{{id}}","isPublished":true,"options":{{options}},
-         "root":{"type":"Elsa.Sequence","id":"seq","activities":[{{string.Join(',', Enumerable.Range(1, Steps).Select(i => $$"""{"type":"{{activity}}","id":"s{{i}}"}"""))}}]} }
+    /// <param name="commits">The commit strategy of each step; null: the burst commits at its end.</param>
+    public static string Sequence(string id, string activity, string? commits = null) => $$"""
+        {"definitionId":"{{id}}","name":"{{id}}","isPublished":true,
+         "root":{"type":"Elsa.Sequence","id":"seq","activities":[{{string.Join(',', Enumerable.Range(1, Steps).Select(i => $$"""
+            {"type":"{{activity}}","id":"s{{i}}","customProperties":{"commitStrategyName":"{{commits}}"} }
+            """))}}]} }
         """;
 
     public static string Single(string id, string activity) =>

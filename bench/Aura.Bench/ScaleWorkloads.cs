@@ -22,7 +22,7 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         var same = await server.PgbenchAsync(database, Limits.SameRowsResumed, 2, time) * InFlight;
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Single("wait", "Bench.WaitForNumber"));
-        var rate = await SuspendAndResumeAsync(host, TimeSpan.FromSeconds(2));
+        var rate = await SuspendAndResumeAsync(host, Workloads.WarmUp);
         rate = await SuspendAndResumeAsync(host, time);
         var latencies = await LatenciesAsync(host, 100, (int)Math.Max(200, time.TotalSeconds * 100));
         return
@@ -43,7 +43,7 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         await host.ExecuteAsync($"CREATE TABLE bench_queue AS SELECT g AS id, g % 3 AS kind, json_build_object('x', g) AS input, NULL::int AS owner FROM generate_series(1, {rows * 3}) g");
         await host.ExecuteAsync("ALTER TABLE bench_queue ADD PRIMARY KEY (id); CREATE INDEX ON bench_queue (id) WHERE owner IS NULL; CREATE INDEX ON bench_queue (owner) WHERE owner IS NOT NULL; ANALYZE bench_queue");
         var limit = await server.PgbenchAsync(database, Limits.BatchedClaims, 2, time) * 64;
-        await host.ExecuteAsync($"{InsertTasks("limit", rows * 2)}; ANALYZE wf.tasks");
+        await host.ExecuteAsync($"{InsertTasks("limit", rows * 5)}; ANALYZE wf.tasks");
         var same = await server.PgbenchAsync(database, Limits.SameClaims, 2, time) * 64;
         if (await host.ScalarAsync<long>("SELECT count(*) FROM wf.tasks") < 128)
             throw new InvalidOperationException("pgbench has run out of tasks.");
@@ -117,7 +117,7 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         var database = await server.CreateDatabaseAsync("bench_versions");
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
-        await Workloads.RunManyAsync(host, "burst", TimeSpan.FromSeconds(2));
+        await Workloads.RunManyAsync(host, "burst", Workloads.WarmUp);
         var (one, _) = await Workloads.RunManyAsync(host, "burst", time);
         for (var version = 2; version <= 100; version++)
             await host.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp").Replace("\"name\":\"burst\"", $"\"name\":\"burst {version}\"", StringComparison.Ordinal));

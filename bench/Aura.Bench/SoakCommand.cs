@@ -49,7 +49,7 @@ internal static class SoakCommand
     private static async Task DefineAsync(BenchHost host)
     {
         await host.DefineAsync(BenchDefinitions.Sequence("burst", "Bench.NoOp"));
-        await host.DefineAsync(BenchDefinitions.Sequence("steps", "Bench.NoOp", """{"commitStrategyName":"ActivityExecuted"}"""));
+        await host.DefineAsync(BenchDefinitions.Sequence("steps", "Bench.NoOp", "ExecutedActivity"));
         await host.DefineAsync(BenchDefinitions.Single("task", "Bench.NoOpTask"));
         await host.DefineAsync(BenchDefinitions.Single("wait", "Bench.WaitForNumber"));
         await host.DefineAsync("""
