@@ -213,12 +213,15 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
 
     private async Task<double> SuspendAndResumeAsync(BenchHost host, TimeSpan limit)
     {
+        var loop = host.Services.GetRequiredService<BurstLoop>();
         var watch = Stopwatch.StartNew();
         var done = 0L;
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(async () =>
         {
             while (watch.Elapsed < limit)
             {
+                while (loop.InFlight >= InFlight)
+                    await loop.OneDoneAsync();
                 var number = Interlocked.Increment(ref _numbers);
                 await host.Client.StartAsync("wait", new Dictionary<string, object?> { ["Number"] = number });
                 await host.Client.SendStimulusAsync(WaitForNumber.StimulusName, new { Number = number });

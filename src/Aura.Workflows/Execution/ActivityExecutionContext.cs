@@ -333,7 +333,7 @@ internal readonly record struct Callback(ActivityCompletionCallback? Method, str
 
     /// <summary>The name to store.</summary>
     /// <exception cref="InvalidOperationException">The callback is a lambda: its name is the compiler's and could not be found again.</exception>
-    public string? NameFor(IActivity owner) => Name ?? (Method is null ? null : WorkflowExecutionContext.MethodNameOf(Method.Method, owner));
+    public string? NameFor(ActivityNode owner) => Name ?? (Method is null ? null : owner.NameOf(Method));
 }
 
 /// <summary>The names an activity completed with. Default completion also follows connections without a port.</summary>

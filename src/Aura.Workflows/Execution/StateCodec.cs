@@ -175,7 +175,7 @@ internal static class StateCodec
         if (context.ParentActivityExecutionContext is { } parent)
         {
             writer.WriteString("parentId", parent.Id);
-            if (context.Completed.NameFor(parent.Activity) is { } callback)
+            if (context.Completed.NameFor(parent.Node) is { } callback)
                 writer.WriteString("completed", callback);
             if (context is { Status: ActivityStatus.Completed, Outcomes: { IsDefault: false } outcomes })
             {
@@ -210,7 +210,7 @@ internal static class StateCodec
         if (item.Owner is { } owner)
         {
             writer.WriteString("ownerId", owner.Id);
-            if (item.Completed.NameFor(owner.Activity) is { } callback)
+            if (item.Completed.NameFor(owner.Node) is { } callback)
                 writer.WriteString("completed", callback);
         }
 

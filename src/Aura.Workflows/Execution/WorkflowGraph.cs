@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Collections.Frozen;
 using Aura.Workflows.Activities;
 using Aura.Workflows.Definitions;
@@ -7,6 +8,8 @@ namespace Aura.Workflows;
 /// <summary>An activity's place in a workflow's tree, with what never changes about running it.</summary>
 public sealed class ActivityNode
 {
+    private readonly ConcurrentDictionary<ActivityCompletionCallback, string> _callbackNames = new();
+
     internal ActivityNode(IActivity activity, string nodeId, ActivityNode? parent, ActivityDescriptor descriptor)
     {
         Activity = activity;
@@ -31,6 +34,18 @@ public sealed class ActivityNode
 
     /// <summary>The inputs that are evaluated before the activity runs.</summary>
     internal IReadOnlyList<NodeInput> Inputs { get; }
+
+    /// <summary>The name under which a callback of this activity is stored. Kept: every commit asks, and reflection is slow.</summary>
+    /// <exception cref="InvalidOperationException">The callback is a lambda: its name is the compiler's and could not be found again.</exception>
+    internal string NameOf(ActivityCompletionCallback callback)
+    {
+        // Only the activity's own methods, of which there are few.
+        if (!ReferenceEquals(callback.Target, Activity))
+            return WorkflowExecutionContext.MethodNameOf(callback.Method, Activity);
+        return _callbackNames.TryGetValue(callback, out var name)
+            ? name
+            : _callbackNames[callback] = WorkflowExecutionContext.MethodNameOf(callback.Method, Activity);
+    }
 }
 
 /// <summary>An input of one node. A literal of an immutable type is converted once for all runs.</summary>
