@@ -223,7 +223,7 @@ internal sealed class ActivityReader(
 
     /// <summary>
     /// An input object, or a primitive which stands for a literal. Null leaves the input unset, and so does an object without
-    /// <c>typeName</c>: Elsa ignores those.
+    /// <c>typeName</c>: Elsa ignores those. Studio writes the member, but leaves it null when a person fills an input for the first time.
     /// </summary>
     private static Expression? ReadInput(JsonElement value, string path)
     {
@@ -231,7 +231,7 @@ internal sealed class ActivityReader(
             return null;
         if (value.ValueKind != JsonValueKind.Object)
             return new("Literal", value);
-        return value.Text("typeName") is null || value.Member("expression") is not { ValueKind: JsonValueKind.Object } expression
+        return value.Member("typeName") is null || value.Member("expression") is not { ValueKind: JsonValueKind.Object } expression
             ? null
             : ReadExpression(expression, $"{path}.expression");
     }

@@ -131,9 +131,10 @@ public sealed class ReadingTests
     [InlineData("""{"type":"Elsa.WriteLine","text":{"typeName":"String","expression":null} }""", null)]
     [InlineData("""{"type":"Elsa.WriteLine","text":{"typeName":"String","expression":{"type":"Literal","value":null} } }""", null)]
     [InlineData("""{"type":"Elsa.WriteLine","text":{"expression":{"type":"Literal","value":"no typeName"} } }""", null)]
+    [InlineData("""{"type":"Elsa.WriteLine","text":{"typeName":null,"expression":{"type":"Literal","value":"from Studio"},"memoryReference":null} }""", "from Studio")]
     [InlineData("""{"type":"Elsa.WriteLine"}""", null)]
     public void Read_Input_TakesPrimitivesAndIgnoresWhatHasNoType(string root, string? expected) =>
-        ReadRoot(root).ShouldBeOfType<WriteLine>().Text?.Expression?.Value.ToString().ShouldBe(expected);
+        (ReadRoot(root).ShouldBeOfType<WriteLine>().Text?.Expression?.Value.ToString()).ShouldBe(expected);
 
     [Fact]
     public void Read_FlagsBesideTheInputs_AreCustomProperties() =>
