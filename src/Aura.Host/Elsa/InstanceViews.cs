@@ -175,7 +175,7 @@ internal static class InstanceViews
         ["startedAt"] = e.StartedAt,
         ["hasBookmarks"] = e.HasBookmarks && e.Status == ActivityStatus.Running,
         ["status"] = e.Status,
-        ["aggregateFaultCount"] = e.Status == ActivityStatus.Faulted ? 1 : 0,
+        ["aggregateFaultCount"] = e.Faults,
         ["completedAt"] = e.CompletedAt,
         // Whoever holds an activity schedules it.
         ["schedulingActivityExecutionId"] = e.ParentId is null ? null : RunId.Of(e.InstanceId, e.ParentId),

@@ -20,14 +20,17 @@ public sealed record JournalLine(
     string? ActivityName, string EventName, string? Message, JsonElement? Payload, DateTimeOffset Timestamp);
 
 /// <summary>One run of an activity, as it stood at the last commit that touched it.</summary>
+/// <param name="Status">Of what holds a faulted run in an instance that has faulted, too: Faulted. It is not running any more.</param>
+/// <param name="Faults">How many faulted runs it holds, at any depth, itself included.</param>
 public sealed record ActivityExecution(
     string Id, string InstanceId, string? ParentId, string ActivityId, string ActivityNodeId, string ActivityType, string? ActivityName, ActivityStatus Status,
     bool HasBookmarks, JsonElement? ActivityState, JsonElement? Outputs, JsonElement? Payload, ExceptionState? Exception, DateTimeOffset StartedAt,
-    DateTimeOffset? CompletedAt);
+    DateTimeOffset? CompletedAt, int Faults);
 
 /// <summary>How the runs of one activity of an instance stand.</summary>
 /// <param name="Uncompleted">Runs that are under way, wait or have faulted; cancelled ones count neither here nor as completed.</param>
 /// <param name="IsBlocked">One of them waits for a bookmark.</param>
+/// <param name="IsFaulted">One of them has faulted, or holds a faulted one in an instance that has faulted.</param>
 public sealed record ActivityStats(
     string ActivityId, string ActivityNodeId, long Started, long Completed, long Uncompleted, bool IsBlocked, bool IsFaulted);
 
@@ -39,7 +42,25 @@ public sealed partial class InstanceStore
 {
     private const string ExecutionColumns = """
         id, instance_id, parent_id, activity_id, node_id, activity_type, activity_name, status, has_bookmarks, activity_state, outputs, payload, exception,
-        started_at, completed_at
+        started_at, completed_at, faults
+        """;
+
+    // The runs of instance $1. Nothing tells a container that its instance has faulted: it could not be retried then. So it is worked
+    // out here who holds a faulted run, and only for instances that have had an incident.
+    private const string Runs = """
+        WITH RECURSIVE links AS MATERIALIZED (
+            SELECT id, parent_id, status FROM wf.activity_executions
+            WHERE instance_id = $1 AND EXISTS (SELECT FROM wf.instances WHERE id = $1 AND incident_count > 0)
+        ), holders AS (
+            SELECT id, id AS fault FROM links WHERE status = 'Faulted'
+            UNION SELECT l.parent_id, h.fault FROM holders h JOIN links l ON l.id = h.id WHERE l.parent_id IS NOT NULL
+        ), faults AS (SELECT id, count(*)::int AS faults FROM holders GROUP BY id
+        ), runs AS (
+            SELECT id, instance_id, parent_id, activity_id, node_id, activity_type, activity_name, has_bookmarks, activity_state, outputs, payload, exception,
+                started_at, completed_at, coalesce(faults, 0) AS faults,
+                CASE WHEN status = 'Running' AND faults > 0 AND (SELECT is_faulted FROM wf.instances WHERE id = $1) THEN 'Faulted' ELSE status END AS status
+            FROM wf.activity_executions LEFT JOIN faults USING (id) WHERE instance_id = $1
+        )
         """;
 
     /// <summary>Lines in their order.</summary>
@@ -80,13 +101,13 @@ public sealed partial class InstanceStore
     {
         var total = 0L;
         var runs = await dataSource.QueryAsync($"""
-            SELECT {ExecutionColumns}, count(*) OVER () FROM wf.activity_executions
-            WHERE instance_id = $1 AND ($2::text[] IS NULL OR node_id = ANY($2::text[])) AND ($3::boolean IS NULL OR (completed_at IS NOT NULL) = $3::boolean)
+            {Runs} SELECT {ExecutionColumns}, count(*) OVER () FROM runs
+            WHERE ($2::text[] IS NULL OR node_id = ANY($2::text[])) AND ($3::boolean IS NULL OR (completed_at IS NOT NULL) = $3::boolean)
             ORDER BY started_at DESC, id DESC LIMIT $4
             """, [instanceId, ArrayOf(nodeIds), completed is { } wanted ? wanted : null, Math.Clamp(take, 1, 10_000)],
             r =>
             {
-                total = r.GetInt64(15);
+                total = r.GetInt64(16);
                 return ReadExecution(r);
             }, cancellationToken);
         runs.Reverse();
@@ -96,13 +117,13 @@ public sealed partial class InstanceStore
     /// <param name="executionId">The id of the activity's run.</param>
     public async Task<ActivityExecution?> FindExecutionAsync(string instanceId, string executionId, CancellationToken cancellationToken = default) =>
         (await dataSource.QueryAsync(
-            $"SELECT {ExecutionColumns} FROM wf.activity_executions WHERE instance_id = $1 AND id = $2", [instanceId, executionId], ReadExecution,
+            $"{Runs} SELECT {ExecutionColumns} FROM runs WHERE id = $2", [instanceId, executionId], ReadExecution,
             cancellationToken)).FirstOrDefault();
 
     /// <summary>A run with all that holds it, the outermost first; empty when there is no such run.</summary>
     public async Task<IReadOnlyList<ActivityExecution>> ReadCallStackAsync(
         string instanceId, string executionId, CancellationToken cancellationToken = default) => await dataSource.QueryAsync($"""
-        WITH RECURSIVE runs AS MATERIALIZED (SELECT * FROM wf.activity_executions WHERE instance_id = $1), chain AS (
+        {Runs}, chain AS (
             SELECT r.*, 0 AS depth FROM runs r WHERE r.id = $2
             UNION ALL SELECT r.*, c.depth + 1 FROM chain c JOIN runs r ON r.id = c.parent_id WHERE c.depth < 1000
         )
@@ -118,11 +139,11 @@ public sealed partial class InstanceStore
     /// <summary>How each activity stands that has run.</summary>
     /// <param name="nodeIds">Only these activities; null for all.</param>
     public async Task<IReadOnlyList<ActivityStats>> ReadStatsAsync(
-        string instanceId, IReadOnlyCollection<string>? nodeIds = null, CancellationToken cancellationToken = default) => await dataSource.QueryAsync("""
-        SELECT activity_id, node_id, count(*), count(*) FILTER (WHERE status = 'Completed'),
+        string instanceId, IReadOnlyCollection<string>? nodeIds = null, CancellationToken cancellationToken = default) => await dataSource.QueryAsync($"""
+        {Runs} SELECT activity_id, node_id, count(*), count(*) FILTER (WHERE status = 'Completed'),
                count(*) FILTER (WHERE status IN ('Pending', 'Running', 'Faulted')),
                coalesce(bool_or(has_bookmarks AND status = 'Running'), false), coalesce(bool_or(status = 'Faulted'), false)
-        FROM wf.activity_executions WHERE instance_id = $1 AND ($2::text[] IS NULL OR node_id = ANY($2::text[]))
+        FROM runs WHERE $2::text[] IS NULL OR node_id = ANY($2::text[])
         GROUP BY activity_id, node_id ORDER BY min(started_at), node_id
         """, [instanceId, ArrayOf(nodeIds)],
         r => new ActivityStats(r.GetString(0), r.GetString(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetBoolean(5), r.GetBoolean(6)), cancellationToken);
@@ -147,5 +168,5 @@ public sealed partial class InstanceStore
     private static ActivityExecution ReadExecution(NpgsqlDataReader r) => new(
         r.GetString(0), r.GetString(1), r.Text(2), r.GetString(3), r.GetString(4), r.GetString(5), r.Text(6), Enum.Parse<ActivityStatus>(r.GetString(7)),
         r.GetBoolean(8), r.Json(9), r.Json(10), r.Json(11), r.Json(12)?.Deserialize<ExceptionState>(WorkflowJson.Options),
-        r.GetFieldValue<DateTimeOffset>(13), r.IsDBNull(14) ? null : r.GetFieldValue<DateTimeOffset>(14));
+        r.GetFieldValue<DateTimeOffset>(13), r.IsDBNull(14) ? null : r.GetFieldValue<DateTimeOffset>(14), r.GetInt32(15));
 }

@@ -62,6 +62,11 @@ public sealed class ActivityRunsTests(TestDatabase database) : IClassFixture<Tes
         var id = await _host.DispatchAsync(await _host.PublishAsync(Sequence(Line("a", "a"), Fault("f"))));
         await _host.ReachesAsync(id, "Faulted");
         (await _host.BadgesAsync(id))["f"].ShouldBe("1/0/1 faulted");
+        // What holds it is not running any more, either.
+        (await _host.BadgesAsync(id))["Workflow1"].ShouldBe("1/0/1 faulted");
+        var held = (await _host.GetAsync($"activity-executions/list?WorkflowInstanceId={id}")).GetProperty("items").EnumerateArray()
+            .Select(r => $"{r.GetProperty("activityId")} {r.GetProperty("status")} {r.GetProperty("aggregateFaultCount")}");
+        held.ShouldBe(["Workflow1 Faulted 1", "seq Faulted 1", "a Completed 0", "f Faulted 1"], ignoreOrder: true);
         var before = await _host.GetAsync($"workflow-instances/{id}/execution-state");
 
         var results = (await _host.PostAsync("alterations/workflows/retry", $$"""{"workflowInstanceIds":["{{id}}","nobody"],"activityIds":null}""")).GetProperty("results");
