@@ -56,6 +56,21 @@ public sealed class InstanceListTests(ManyInstances many) : IClassFixture<ManyIn
     }
 
     [Fact]
+    public async Task List_SearchForADefinition_FindsItsInstances()
+    {
+        await using (var definition = many.Db.CreateCommand("""
+            INSERT INTO wf.definitions (version_id, definition_id, version, is_latest, is_published, content_hash, document)
+            VALUES ('v3', 'd3', 1, true, false, 'h', '{}')
+            """))
+            await definition.ExecuteNonQueryAsync(Cancel);
+        foreach (var term in (string[])["d3", "v3"])
+        {
+            var page = await Store.ListAsync(new() { SearchTerm = term }, take: 2, cancellationToken: Cancel);
+            (page.Items[0].Id, page.TotalCount).ShouldBe((ManyInstances.IdOf(199_953), 4000), term);
+        }
+    }
+
+    [Fact]
     public async Task List_SearchThatFindsMany_GoesBackThroughTime()
     {
         var page = await Store.ListAsync(new() { SearchTerm = "corr-" }, take: 3, cancellationToken: Cancel);
