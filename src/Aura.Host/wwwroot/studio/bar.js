@@ -14,6 +14,7 @@ export function makeBar({ onSection, onSignOut }) {
   const state = document.getElementById("aura-connection");
   const notice = document.getElementById("aura-notice");
   const signOut = document.getElementById("aura-sign-out");
+  const retry = document.getElementById("aura-retry");
   const sections = [...document.querySelectorAll("#aura-bar [data-section]")];
   let noticeTimer = 0;
 
@@ -47,6 +48,10 @@ export function makeBar({ onSection, onSignOut }) {
       for (const link of sections)
         link.toggleAttribute("aria-current", false);
       sections.find((link) => link.dataset.section === section)?.setAttribute("aria-current", "page");
+    },
+    showRetry(does, onClick = null) {
+      retry.hidden = !does;
+      retry.onclick = onClick;
     },
     notify(text) {
       clearTimeout(noticeTimer);

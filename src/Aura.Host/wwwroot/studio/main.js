@@ -6,6 +6,7 @@ import { makeBar } from "./bar.js";
 import { connection } from "./connection.js";
 import { saveNow } from "./hotkeys.js";
 import { startPalette } from "./palette.js";
+import { offerRetry } from "./retry.js";
 import { startRouter } from "./router.js";
 import { signOut, watchSession } from "./sign-in-dialog.js";
 
@@ -20,6 +21,7 @@ let lastRefusal = null;
 
 const bar = makeBar({ onSection: (name) => router.goToSection(name), onSignOut: leave });
 const palette = startPalette(view);
+const retry = offerRetry({ session, endpoint, bar, onRetried: () => router.showAgain() });
 let router = { goToSection: (name) => location.assign(new URL(`workflows/${name}`, document.baseURI)) };
 
 guardApi({
@@ -31,6 +33,8 @@ guardApi({
   onAnswer(request, answer) {
     if (answer.ok && new URL(request.url).pathname.endsWith("/descriptors/activities"))
       palette.learn(answer.clone());
+    else if (answer.ok)
+      retry.learn(request, answer.clone());
     else if (answer.status >= 400)
       remember(request, answer.clone());
   },
@@ -53,11 +57,22 @@ stopped.querySelector(".reload").addEventListener("click", () => location.reload
 new MutationObserver(() => hasStopped() && explainStop()).observe(stopped, { attributes: true, attributeFilter: ["style"] });
 
 await session.start();
-router = startRouter({ view, hasStopped, notify: bar.notify, onShow: show });
+router = startRouter({ view, hasStopped, notify: bar.notify, onShow: show, whyAbsent });
 
 function show(shown) {
   bar.showView(shown);
+  retry.show(shown);
   document.getElementById("aura-error-list").href = `workflows/${shown.section}`;
+}
+
+/** Why a view cannot be shown, or null: Studio would stop over a refusal, and not say why. */
+async function whyAbsent({ at, value }) {
+  if (!session.can("workflows:read"))
+    return `Your roles (${session.user().roles.join(", ") || "none"}) do not allow to see workflows. Ask the Director.`;
+  if (!at)
+    return null;
+  const answer = await fetch(`${endpoint}/${at(encodeURIComponent(value))}`);
+  return answer.status === 404 ? (await answer.json()).detail : null;
 }
 
 /** Studio takes address and token from such an element when it starts, and from each further one. */

@@ -7,9 +7,9 @@ const disposalMs = 1_500;
 
 const views = [
   { path: /^workflows\/definitions\/?$/, tag: "elsa-workflow-definition-list", section: "definitions", title: "Definitions" },
-  { path: /^workflows\/definitions\/([^/]+)\/edit\/?$/, tag: "elsa-workflow-definition-editor", attribute: "definition-id", section: "definitions", title: "Definition" },
+  { path: /^workflows\/definitions\/([^/]+)\/edit\/?$/, tag: "elsa-workflow-definition-editor", attribute: "definition-id", section: "definitions", title: "Definition", at: (id) => `workflow-definitions/by-definition-id/${id}` },
   { path: /^workflows\/instances\/?$/, tag: "elsa-workflow-instance-list", section: "instances", title: "Instances" },
-  { path: /^workflows\/instances\/([^/]+)\/view\/?$/, tag: "elsa-workflow-instance-viewer", attribute: "instance-id", section: "instances", title: "Instance" },
+  { path: /^workflows\/instances\/([^/]+)\/view\/?$/, tag: "elsa-workflow-instance-viewer", attribute: "instance-id", section: "instances", title: "Instance", at: (id) => `workflow-instances/${id}/execution-state` },
 ];
 
 // Where Studio's links lead that its package has no page for.
@@ -25,12 +25,16 @@ function logsOf(_, query) {
   return id ? `workflows/instances/${encodeURIComponent(id)}/view` : "workflows/instances";
 }
 
-/** host: { view: the element to fill; onShow(view): told what is shown; notify(text); hasStopped(): whether Studio is dead }. */
+/**
+ * host: { view: the element to fill; onShow(view): told what is shown; notify(text); hasStopped(): whether Studio is dead;
+ * whyAbsent(view): why it cannot be shown, or null }.
+ */
 export function startRouter(host) {
   const base = new URL(document.baseURI);
   const lastQuery = {};
   let shown = null;
   let isSettling = false;
+  let isStale = false;
 
   const callbacks = {
     editWorkflowDefinition: (id) => go(`workflows/definitions/${encodeURIComponent(id)}/edit`),
@@ -77,10 +81,11 @@ export function startRouter(host) {
       return;
     isSettling = true;
     try {
-      for (let view = wanted(); view?.key !== shown; view = wanted()) {
+      for (let view = wanted(); view?.key !== shown || isStale; view = wanted()) {
         if (view === null)
           continue;
         await customElements.whenDefined(view.tag);
+        isStale = false;
         if (shown !== null) {
           host.view.replaceChildren();
           shown = null;
@@ -88,7 +93,13 @@ export function startRouter(host) {
           continue;
         }
 
-        mount(view);
+        const problem = await host.whyAbsent(view);
+        if (wanted()?.key !== view.key)
+          continue;
+        if (problem === null)
+          mount(view);
+        else
+          explain(view, problem);
         shown = view.key;
         host.onShow(view);
       }
@@ -107,6 +118,27 @@ export function startRouter(host) {
     if (view.tag === "elsa-workflow-instance-list")
       element.viewWorkflowInstance = callbacks.viewWorkflowInstance;
     host.view.replaceChildren(element);
+  }
+
+  function explain({ section, title, value }, problem) {
+    const page = document.createElement("section");
+    page.id = "aura-absent";
+    const [heading, why] = ["h1", "p"].map((name) => page.appendChild(document.createElement(name)));
+    heading.textContent = value ? `This ${title.toLowerCase()} is not there` : `${title} cannot be shown`;
+    why.textContent = problem;
+    if (value) {
+      const list = page.appendChild(document.createElement("a"));
+      list.textContent = `Show all ${section}`;
+      list.href = `workflows/${section}`;
+    }
+
+    host.view.replaceChildren(page);
+  }
+
+  /** The same view from the beginning: Studio listens for news only of what ran when it was opened. */
+  function showAgain() {
+    isStale = true;
+    settle();
   }
 
   function moved() {
@@ -136,7 +168,7 @@ export function startRouter(host) {
     }
   });
   settle();
-  return { goToSection };
+  return { goToSection, showAgain };
 }
 
 function decoded(text) {
