@@ -11,7 +11,7 @@ namespace Aura.Workflows.Definitions;
 /// <remarks>
 /// What the server sets of a version is no content: <c>createdAt</c> and <c>links</c> are left out; <c>id</c>, <c>version</c>,
 /// <c>isLatest</c> and <c>isPublished</c> are those of a first, published version, which is how Elsa wants a file. They stand in front with
-/// the name; all other members, and everything within them, keep their order and their text.
+/// the name; all other members, and everything within them, keep their order and their text. Values of variables are text, as Studio imports them.
 /// </remarks>
 public static class DefinitionFile
 {
@@ -48,7 +48,7 @@ public static class DefinitionFile
         file["isLatest"] = true;
         file["isPublished"] = true;
         foreach (var (name, value) in stored.Where(m => !file.ContainsKey(m.Key) && !LeftOut.Contains(m.Key, StringComparer.OrdinalIgnoreCase)))
-            file[name] = value?.DeepClone();
+            file[name] = name.Equals("variables", StringComparison.OrdinalIgnoreCase) ? VariableReader.WithTextValues(value) : value?.DeepClone();
         return file.ToJsonString(Form) + "\n";
     }
 

@@ -76,7 +76,7 @@ internal static class DefinitionView
         foreach (var (name, value) in JsonObject.Create(definition.Json)!)
         {
             if (!name.Equals("links", StringComparison.OrdinalIgnoreCase) && !file.Any(m => m.Key.Equals(name, StringComparison.OrdinalIgnoreCase)))
-                file[name] = value?.DeepClone();
+                file[name] = name.Equals("variables", StringComparison.OrdinalIgnoreCase) ? VariableReader.WithTextValues(value) : value?.DeepClone();
         }
 
         file.Set("version", definition.Version);

@@ -99,7 +99,7 @@ public sealed class DraftConflictException : Exception
             ? $"A later change that you made here is stored already; this older one of '{name}' was not stored over it. If the canvas shows something else than you want to keep, change it and save again."
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"'{name}' was changed by {stored.SavedBy ?? "the host"} at {stored.SavedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC (version {stored.Version}), after you opened it, so your change was not stored. Reload the page to go on from that state; to keep yours, first save it as a new workflow or export it.");
+                $"'{name}' was changed by {stored.SavedBy ?? "the host"} at {stored.SavedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC (version {stored.Version}), after you opened it, so your change was not stored. Reload the page to go on from that state; to keep yours, first save it under another name (Save As).");
     }
 }
 

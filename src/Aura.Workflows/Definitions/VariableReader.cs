@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Aura.Workflows.Expressions;
 
 namespace Aura.Workflows.Definitions;
@@ -28,6 +29,25 @@ internal static class VariableReader
             StorageDriverTypeName = json.Text("storageDriverTypeName"),
             Value = InitialValue(json.Member("value"), type, name, warnings),
         };
+    }
+
+    /// <summary>
+    /// Declared variables with their values as text, which is the only form that Studio imports. What text would turn into something else
+    /// (a number in a variable of any type) stays as it is.
+    /// </summary>
+    public static JsonNode? WithTextValues(JsonNode? variables)
+    {
+        var copy = variables?.DeepClone();
+        foreach (var variable in (copy as JsonArray)?.OfType<JsonObject>() ?? [])
+        {
+            var value = variable["value"];
+            var isObject = variable.TextOf("typeName") is null or "Object";
+            if (value is JsonObject or JsonArray
+                || (!isObject && value?.GetValueKind() is JsonValueKind.Number or JsonValueKind.True or JsonValueKind.False))
+                variable["value"] = value!.ToJsonString();
+        }
+
+        return copy;
     }
 
     /// <summary>Studio stores initial values as text; for objects, lists and dictionaries the text is JSON.</summary>

@@ -17,6 +17,27 @@ public sealed class DefinitionFileTests(TestDatabase database) : IClassFixture<T
 
     public ValueTask DisposeAsync() => _engine.DisposeAsync();
 
+    [Theory]
+    [InlineData("Int32", "3", "\"3\"")]
+    [InlineData("Boolean", "true", "\"true\"")]
+    [InlineData("Double", "1.50", "\"1.50\"")]
+    [InlineData("Object", """{"a":[1]}""", """ "{\"a\":[1]}" """)]
+    [InlineData("Object", "3", "3")]
+    [InlineData("String", "\"x\"", "\"x\"")]
+    [InlineData("Int32", "null", "null")]
+    public void Write_ValueOfAVariable_IsTextThatReadsAsTheSameValue(string type, string value, string written)
+    {
+        var definition = Parse(
+            $$"""{"definitionId":"d","variables":[{"id":"v","name":"V","typeName":"{{type}}","value":{{value}} }],"root":{"id":"r","type":"Elsa.Sequence"} }""");
+        var file = Parse(DefinitionFile.Write(definition));
+
+        file.Json.GetProperty("variables")[0].GetProperty("value").GetRawText().ShouldBe(written.Trim());
+        ValueOf(file).ShouldBe(ValueOf(definition));
+
+        static string ValueOf(WorkflowDefinition definition) =>
+            JsonSerializer.Serialize(VariableReader.Read(definition.Json.GetProperty("variables")[0], []).Value);
+    }
+
     [Fact]
     public void Write_WhatTheServerSets_IsLeftOutAndTheRestKeepsItsOrder()
     {
