@@ -6,11 +6,18 @@ namespace Aura.Host.Studio;
 internal static class PageHeaders
 {
     /// <summary>
-    /// WebAssembly may be compiled, Monaco's workers come from blobs, and Studio's components style themselves in place. Scripts come from
-    /// this host's files only: Studio's inline ones are replaced by the page's.
+    /// The two inline scripts of the pinned package, by their content: the hot keys of the editor and of the list of instances. hotkeys.js
+    /// keeps them without effect; if they were blocked, every visit would leave an error on the browser's console.
+    /// </summary>
+    private const string InlineScripts =
+        "'sha256-snlP1jz0gjwc5cTz9ErZcliXuCK63+Mmf68RRCeptgc=' 'sha256-vu6sQrKXQHR4Yn3FMMihA/9TxxfIXnCxKwvLrTPJ5ts='";
+
+    /// <summary>
+    /// WebAssembly may be compiled, Monaco's workers come from blobs, and Studio's components style themselves in place. All other scripts
+    /// come from this host's files.
     /// </summary>
     private const string Page =
-        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval' " + InlineScripts + "; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
         + "font-src 'self' data:; object-src 'none'; frame-src 'none'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'; connect-src 'self'";
 
     /// <summary>A worker lives by the policy of its own file.</summary>

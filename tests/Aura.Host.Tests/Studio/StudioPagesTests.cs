@@ -38,7 +38,9 @@ public sealed partial class StudioPagesTests : IClassFixture<StudioHost>
 
         var policy = Header(answer, "Content-Security-Policy").Split(';', StringSplitOptions.TrimEntries);
         policy.ShouldContain("default-src 'self'");
-        policy.ShouldContain("script-src 'self' 'wasm-unsafe-eval'");
+        // No inline script but the two of Studio's own.
+        policy.ShouldContain(
+            "script-src 'self' 'wasm-unsafe-eval' 'sha256-snlP1jz0gjwc5cTz9ErZcliXuCK63+Mmf68RRCeptgc=' 'sha256-vu6sQrKXQHR4Yn3FMMihA/9TxxfIXnCxKwvLrTPJ5ts='");
         policy.ShouldContain("worker-src 'self' blob:");
         policy.ShouldContain("frame-ancestors 'none'");
         policy.ShouldContain($"connect-src 'self' ws://{_host.Address.Authority} wss://{_host.Address.Authority}");

@@ -1,5 +1,5 @@
-// Studio's editor and instance list expect this object. Their own inline script that defines it is blocked by the page's policy,
-// and without the object both views break.
+// Studio's editor and instance list register themselves with this object. Each brings an inline script that assigns an object of its own
+// with the same keys; this one cannot be replaced, because the page itself has to make the editor save (saveNow).
 
 const keys = [
   { key: "s", shift: false, view: "elsa-workflow-definition-editor", method: "OnHotKeysCtrlS" },
@@ -10,7 +10,7 @@ const keys = [
 let listener = null;
 let current = null;
 
-window.editorHotkeys = {
+const hotkeys = {
   register(component) {
     this.dispose();
     current = component;
@@ -30,6 +30,8 @@ window.editorHotkeys = {
     listener = current = null;
   },
 };
+// An assignment to a property that cannot be written is ignored, without an error, outside of modules.
+Object.defineProperty(window, "editorHotkeys", { value: hotkeys });
 
 /** Lets the editor save what is on its canvas, if an editor is there. */
 export async function saveNow() {
