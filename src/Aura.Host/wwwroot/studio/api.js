@@ -7,11 +7,14 @@ const apiPaths = "/elsa/";
 // What starts or wakes a workflow: sent a second time it might do so twice. Everything else says the same thing again.
 const onceOnly = /\/(execute|dispatch|bulk-dispatch|trigger|resume|import)$|\/tests\//;
 const gatewayTrouble = [502, 503, 504];
+const refusals = [403, 409];
 // Studio's own client gives up after 100 seconds: silently on a save, and with the end of Studio on a question that a view asks again and
 // again. So before that a save is answered with a message, and such a question with its last answer.
 const longestWaitMs = 90_000;
 const saves = /\/workflow-definitions(\/[^/]+\/(publish|retract))?$/;
 const starts = /\/execute$/;
+// What Studio offers to everybody; it would stop over a refusal.
+const acts = /\/(bulk-actions|cancel)\/|\/workflow-(definitions|definition-versions|instances)\/[^/]+$/;
 
 /**
  * Puts itself before window.fetch.
@@ -44,7 +47,7 @@ export function guardApi({ session, connection, onAnswer, onWriting, onSaveGiven
       onAnswer(request, answer);
       if (answer.ok && !isWrite)
         lastAnswers.keep(question, answer);
-      return answer;
+      return isWrite && refusals.includes(answer.status) ? survivable(answer, path, isSave) : answer;
     } catch (error) {
       if (request.signal.aborted)
         throw error;
@@ -114,10 +117,25 @@ export function guardApi({ session, connection, onAnswer, onWriting, onSaveGiven
   }
 }
 
-/** In the form that Studio shows as a message, and survives. */
 function notSaved() {
-  const generalErrors = ["Not saved yet: the host or your sign-in is gone. Keep this page open; the change is saved when they are back."];
-  return new Response(JSON.stringify({ title: "Not saved yet", status: 400, errors: { generalErrors } }), {
+  return problem("Not saved yet", "Not saved yet: the host or your sign-in is gone. Keep this page open; the change is saved when they are back.");
+}
+
+/** A refusal in a form that Studio goes on after: its list shows that nothing has changed, and the page tells why. */
+async function survivable(answer, path, isSave) {
+  if (isSave) {
+    const told = await answer.clone().json().catch(() => null);
+    return problem(told?.title ?? "Refused", told?.detail ?? told?.title ?? `The host refused this (${answer.status}).`);
+  }
+
+  if (starts.test(path))
+    return notStarted();
+  return acts.test(path) ? new Response("{}", { headers: { "Content-Type": "application/json" } }) : answer;
+}
+
+/** In the form that Studio shows as a message. */
+function problem(title, message) {
+  return new Response(JSON.stringify({ title, status: 400, errors: { generalErrors: [message] } }), {
     status: 400,
     headers: { "Content-Type": "application/problem+json" },
   });

@@ -1,7 +1,8 @@
 // The last good answer to each recent question, for a view that goes on asking while nobody can answer.
 
 const most = 64;
-const queries = /\/(workflow-instances|journal|activity-executions\/report)$/;
+// From the beginning: a bulk action's path ends like a list's.
+const queries = /^\/elsa\/api\/(workflow-instances|workflow-instances\/[^/]+\/journal|activity-executions\/report)$/;
 
 export class LastAnswers {
   #answers = new Map();
