@@ -106,8 +106,8 @@ internal sealed class InstanceQuery
             UNION ALL SELECT id FROM wf.instances WHERE correlation_id IS NOT NULL AND correlation_id ILIKE {part}
             UNION ALL SELECT id FROM wf.instances WHERE name IS NOT NULL AND name ILIKE {part}
             UNION ALL SELECT id FROM wf.instances WHERE definition_id = {whole}
-            UNION ALL SELECT i.id FROM wf.definitions d JOIN wf.instances i ON (i.definition_id, i.definition_version_id) = (d.definition_id, d.version_id)
-                WHERE d.version_id = {whole}
+            UNION ALL SELECT i.id FROM wf.definitions d
+                JOIN wf.instances i ON i.definition_id = d.definition_id AND i.definition_version_id = d.version_id WHERE d.version_id = {whole}
             """;
         And($"""
             (i.id LIKE {prefix} OR i.name ILIKE {part} OR i.correlation_id ILIKE {part} OR i.definition_id = {whole} OR i.definition_version_id = {whole})

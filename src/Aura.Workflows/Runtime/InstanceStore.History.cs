@@ -56,9 +56,10 @@ public sealed partial class InstanceStore
             UNION SELECT l.parent_id, h.fault FROM holders h JOIN links l ON l.id = h.id WHERE l.parent_id IS NOT NULL
         ), faults AS (SELECT id, count(*)::int AS faults FROM holders GROUP BY id
         ), runs AS (
-            SELECT id, instance_id, parent_id, activity_id, node_id, activity_type, activity_name, has_bookmarks, activity_state, outputs, payload, exception,
-                started_at, completed_at, coalesce(faults, 0) AS faults,
-                CASE WHEN status = 'Running' AND faults > 0 AND (SELECT is_faulted FROM wf.instances WHERE id = $1) THEN 'Faulted' ELSE status END AS status
+            SELECT id, instance_id, parent_id, activity_id, node_id, activity_type, activity_name, has_bookmarks, activity_state, outputs, payload,
+                exception, started_at, completed_at, coalesce(faults, 0) AS faults,
+                CASE WHEN status = 'Running' AND faults > 0 AND (SELECT is_faulted FROM wf.instances WHERE id = $1) THEN 'Faulted'
+                     ELSE status END AS status
             FROM wf.activity_executions LEFT JOIN faults USING (id) WHERE instance_id = $1
         )
         """;
