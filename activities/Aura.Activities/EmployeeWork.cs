@@ -5,6 +5,7 @@ using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Storage;
+using Aura.Orchestra.Tools;
 using Npgsql;
 
 namespace Aura.Activities;
@@ -72,7 +73,7 @@ public sealed class EmployeeWork : CodeActivity
             PreviousFailure = context.Get(Feedback),
             Conflict = context.Get(Conflict),
             Model = model,
-        }, new SandboxTools(sandbox, job.Id, attempt, dataSource), context.CancellationToken);
+        }, new SandboxTools(context.GetRequiredService<ToolSessions>().Over(sandbox, new(model, job.Id, attempt))), context.CancellationToken);
 
         var log = context.GetRequiredService<SandboxStore>().RunLogOf(job.Id);
         await log.AppendAsync($"employee {model} (attempt {attempt})", sandbox.WorkDirectory, new(

@@ -2,6 +2,7 @@ using Aura.Activities;
 using Aura.Host.Api;
 using Aura.Host.Configuration;
 using Aura.Host.Elsa;
+using Aura.Host.Mcp;
 using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Models;
@@ -12,6 +13,7 @@ using Aura.Orchestra.Projects;
 using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Scoring;
 using Aura.Orchestra.Storage;
+using Aura.Orchestra.Tools;
 using Aura.Orchestra.Validation;
 using Aura.Workflows;
 using Aura.Workflows.Definitions;
@@ -59,6 +61,7 @@ public static class Composition
             o.SandboxBase = options.SandboxBase;
             o.Backends = EmployeeBackends.Names;
         });
+        services.AddMcp(options);
         services.AddHealthChecks().AddCheck<LoopsCheck>("loops");
         // The API's key handler encrypts nothing: no key ring in the user's home.
         services.AddDataProtection().UseEphemeralDataProtectionProvider();
@@ -124,6 +127,8 @@ public static class Composition
             Path.Combine(options.State, "validation"), s.GetRequiredService<Git>(), s.GetRequiredService<TimeProvider>()));
         services.AddSingleton(s => new PytestRunner(s.GetRequiredService<Jail>(), s.GetRequiredService<ValidationTreeBuilder>(), options.State));
         services.AddSingleton<LinterRunner>();
+        services.AddSingleton<OwnTests>();
+        services.AddSingleton<ToolSessions>();
         services.AddSingleton<AttemptTrees>();
         services.AddSingleton<TickOptions>();
         services.AddSingleton<ScoreWeights>();

@@ -35,6 +35,7 @@ internal static class AuraCli
         foreach (var command in ManagerCommands.Create())
             root.Subcommands.Add(command);
         root.Subcommands.Add(WorkflowCommands.Create());
+        root.Subcommands.Add(McpCommand.Create());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(PostgresCommand.Create());
         // The launcher runs the tests itself; the verb stands here for the help.
@@ -88,7 +89,7 @@ internal static class AuraCli
             }
             catch (IOException e) when (e.InnerException is AddressInUseException)
             {
-                return Fail(parsed, ExitCodes.Unavailable, $"{e.Message} Choose another port with --port or MANAGER_PORT; 0 takes a free one.");
+                return Fail(parsed, ExitCodes.Unavailable, $"{e.Message} Choose another port with --port or MANAGER_PORT, for the tools with MCP_PORT; 0 takes a free one.");
             }
             catch (IOException e)
             {

@@ -41,7 +41,18 @@ public sealed record AuraOptions
     /// <summary>The manager's port; 0 takes a free one.</summary>
     public required int ManagerPort { get; init; }
 
-    /// <summary>The address the manager listens on. <c>AURA_LISTEN</c>, default loopback.</summary>
+    /// <summary>
+    /// The MCP service's port; 0 takes a free one. <c>MCP_PORT</c>, default 9000; a host that takes a free port for the manager takes one here too.
+    /// </summary>
+    public required int McpPort { get; init; }
+
+    /// <summary>
+    /// Names besides the loopback ones under which the MCP service may be addressed and from whose pages it may be called.
+    /// <c>MCP_ALLOWED_HOSTS</c>, a list without ports.
+    /// </summary>
+    public IReadOnlyList<string> McpAllowedHosts { get; init; } = [];
+
+    /// <summary>The address the process listens on. <c>AURA_LISTEN</c>, default loopback.</summary>
     public required IPAddress ListenAddress { get; init; }
 
     public required IReadOnlyList<Role> Roles { get; init; }
@@ -105,6 +116,7 @@ public sealed record AuraOptions
         var reader = new Reader(name => given?.GetValueOrDefault(name) ?? variable(name));
         var root = reader.Folder("AURA_ROOT", Directory.GetCurrentDirectory(), Directory.GetCurrentDirectory());
         var state = reader.Folder("AURA_STATE", root, ".aura");
+        var managerPort = reader.Port("MANAGER_PORT", 8000);
         var options = new AuraOptions
         {
             Root = root,
@@ -115,7 +127,9 @@ public sealed record AuraOptions
             SnapshotDirectory = reader.Folder("AURA_SNAPSHOTS", root, "snapshots"),
             StudioDirectory = reader.Folder("AURA_STUDIO", root, Path.Combine(state, "tools", "studio", "node_modules", "@elsa-workflows", "elsa-studio-wasm")),
             Database = reader.Database(),
-            ManagerPort = reader.Port("MANAGER_PORT", 8000),
+            ManagerPort = managerPort,
+            McpPort = reader.Port("MCP_PORT", managerPort == 0 ? 0 : 9000),
+            McpAllowedHosts = reader.HostNames("MCP_ALLOWED_HOSTS"),
             ListenAddress = reader.IpAddress("AURA_LISTEN"),
             Roles = reader.Roles(),
             Backend = reader.OneOf("AURA_BACKEND", EmployeeBackends.Names, ScriptedEmployee.BackendName),
@@ -140,7 +154,6 @@ public sealed record AuraOptions
             HttpWorkflowsPath = reader.RoutePath("AURA_HTTP_WORKFLOWS_PATH", "/workflows"),
             FaultPoint = reader.Text("AURA_FAULT_POINT"),
         };
-        _ = reader.Port("MCP_PORT", 9000);
         _ = reader.Port("UI_PORT", 5173);
         if (options.DirectorKey is { Length: > 0 and < 16 })
             reader.Problem("DIRECTOR_API_KEY", "is shorter than 16 characters. Use a longer one, or unset it to have one made.");
@@ -267,6 +280,14 @@ public sealed record AuraOptions
                 return address;
             Problem(name, $"is '{text}'; it must be an IP address, for example 127.0.0.1 or 0.0.0.0.");
             return IPAddress.Loopback;
+        }
+
+        public IReadOnlyList<string> HostNames(string name)
+        {
+            var names = List(name);
+            foreach (var host in names.Where(h => Uri.CheckHostName(h) is UriHostNameType.Unknown))
+                Problem(name, $"names '{host}'; it must be a list of host names or addresses without ports, for example aura,mcp.example.org.");
+            return names;
         }
 
         public string? Address(string name)

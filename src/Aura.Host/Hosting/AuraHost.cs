@@ -3,6 +3,7 @@ using System.Text.Json;
 using Aura.Host.Api;
 using Aura.Host.Configuration;
 using Aura.Host.Elsa;
+using Aura.Host.Mcp;
 using Aura.Host.Postgres;
 using Aura.Host.Studio;
 using Aura.Orchestra.Processes;
@@ -30,17 +31,23 @@ public sealed class AuraHost : IAsyncDisposable
 {
     private readonly AuraOptions _options;
     private readonly WebApplication _app;
+    private readonly WebApplication? _mcp;
     private readonly EmbeddedPostgres? _postgres;
     private readonly ProcessRunner _processes;
 
-    private AuraHost(AuraOptions options, WebApplication app, EmbeddedPostgres? postgres, ProcessRunner processes, string url, TimeSpan database, TimeSpan start)
+    private AuraHost(
+        AuraOptions options, WebApplication app, WebApplication? mcp, EmbeddedPostgres? postgres, ProcessRunner processes, TimeSpan database, TimeSpan start)
     {
-        (_options, _app, _postgres, _processes, Url) = (options, app, postgres, processes, url);
+        (_options, _app, _mcp, _postgres, _processes) = (options, app, mcp, postgres, processes);
+        (Url, McpUrl) = (AddressOf(app), mcp is null ? null : AddressOf(mcp) + McpService.Path);
         (DatabaseTime, StartTime) = (database, start);
     }
 
     /// <summary>Where the manager listens.</summary>
     public string Url { get; }
+
+    /// <summary>Where the employees' tools are; null when this process does not serve them.</summary>
+    public string? McpUrl { get; }
 
     /// <summary>Time to bring up the database.</summary>
     public TimeSpan DatabaseTime { get; }
@@ -59,7 +66,7 @@ public sealed class AuraHost : IAsyncDisposable
         Directory.CreateDirectory(options.State);
         var processes = new ProcessRunner();
         EmbeddedPostgres? postgres = null;
-        WebApplication? app = null;
+        WebApplication? app = null, mcp = null;
         try
         {
             var watch = Stopwatch.StartNew();
@@ -74,14 +81,20 @@ public sealed class AuraHost : IAsyncDisposable
             app = Build(options, connectionString, log);
             await Composition.PrepareAsync(app.Services, app.Services.GetRequiredService<ILogger<AuraHost>>(), cancellationToken);
             await app.StartAsync(cancellationToken);
-            var url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+            if (options.Roles.Any(r => r.ServesMcp))
+            {
+                mcp = McpService.Build(options, app.Services);
+                await mcp.StartAsync(cancellationToken);
+            }
+
+            var host = new AuraHost(options, app, mcp, postgres, processes, database, watch.Elapsed - database);
             await File.WriteAllTextAsync(
-                options.HostFile, JsonSerializer.Serialize(new { url, pid = Environment.ProcessId }), cancellationToken);
-            return new(options, app, postgres, processes, url, database, watch.Elapsed - database);
+                options.HostFile, JsonSerializer.Serialize(new { url = host.Url, mcp = host.McpUrl, pid = Environment.ProcessId }), cancellationToken);
+            return host;
         }
         catch
         {
-            await StopAsync(app, postgres, processes);
+            await StopAsync(app, mcp, postgres, processes);
             throw;
         }
     }
@@ -92,7 +105,7 @@ public sealed class AuraHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         RemoveHostFile();
-        await StopAsync(_app, _postgres, _processes);
+        await StopAsync(_app, _mcp, _postgres, _processes);
     }
 
     private static WebApplication Build(AuraOptions options, string connectionString, LogStyle log)
@@ -130,8 +143,19 @@ public sealed class AuraHost : IAsyncDisposable
             builder.Logging.AddSimpleConsole(o => (o.SingleLine, o.TimestampFormat) = (true, "HH:mm:ss "));
     }
 
-    private static async Task StopAsync(WebApplication? app, EmbeddedPostgres? postgres, ProcessRunner processes)
+    private static string AddressOf(WebApplication app) => app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+
+    private static async Task StopAsync(WebApplication? app, WebApplication? mcp, EmbeddedPostgres? postgres, ProcessRunner processes)
     {
+        // First what lives on the other's services; its open streams end with their sessions.
+        if (mcp is not null)
+        {
+            if (app is not null)
+                await app.Services.GetRequiredService<McpSessions>().CloseAllAsync();
+            await mcp.StopAsync(CancellationToken.None);
+            await mcp.DisposeAsync();
+        }
+
         if (app is not null)
         {
             await app.StopAsync(CancellationToken.None);

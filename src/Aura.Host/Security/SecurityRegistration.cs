@@ -1,3 +1,4 @@
+using Aura.Orchestra.Employees;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -13,6 +14,7 @@ internal static class SecurityRegistration
         services.AddSingleton(_ => new TokenKeys(directorKey, tokenKey));
         services.TryAddSingleton(_ => new Passwords());
         services.AddSingleton<AccessTokens>();
+        services.AddSingleton(s => new JobTokens(s.GetRequiredService<TokenKeys>().Signer, s.GetRequiredService<TimeProvider>()));
         services.AddSingleton<SignInThrottle>();
         services.AddSingleton<UserStanding>();
         services.AddSingleton<SignIns>();

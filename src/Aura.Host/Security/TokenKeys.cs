@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.Numerics;
 using System.Security.Cryptography;
 using System.Text;
+using Aura.Orchestra.Users;
 
 namespace Aura.Host.Security;
 
@@ -27,6 +28,9 @@ internal sealed class TokenKeys(string directorKey, string? tokenKey) : IDisposa
 
     /// <summary>Names the signing key: the start of the hash of its public half.</summary>
     public string KeyId => _derived.Value.KeyId;
+
+    /// <summary>The key as those see it who make and read tokens.</summary>
+    public TokenSigner Signer => new(() => KeyId, data => Sign(data), (data, signature) => Verify(data, signature));
 
     /// <summary>The ES256 signature, 64 bytes.</summary>
     public byte[] Sign(ReadOnlySpan<byte> data)

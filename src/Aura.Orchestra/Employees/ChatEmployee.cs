@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Orchestra.Tools;
 using Microsoft.Extensions.Logging;
 using OpenAI.Chat;
 
@@ -55,7 +56,7 @@ internal sealed partial class ChatEmployee(string backend, EmployeeBackends back
         for (var turn = 1; turn <= options.MaxTurns; turn++)
         {
             var completion = new ChatCompletionOptions();
-            foreach (var tool in Toolbox.Definitions.Append(SubmitDefinition))
+            foreach (var tool in work.Toolbox.Definitions.Append(SubmitDefinition))
                 completion.Tools.Add(ChatTool.CreateFunctionTool(tool.Name, tool.Description, BinaryData.FromString(tool.Schema)));
             var answer = await _chat.AskAsync(endpoint, work.Request.Model, messages, completion, cancellationToken);
             work.Usage = work.Usage.Plus(answer.Usage);

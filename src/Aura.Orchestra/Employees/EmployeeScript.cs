@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Orchestra.Tools;
 
 namespace Aura.Orchestra.Employees;
 
@@ -37,7 +38,7 @@ internal sealed record EmployeeScript(string FilePath, string? PrdTitle, IReadOn
 
     private sealed class Reader(string file)
     {
-        private static readonly string[] Tools = [.. Toolbox.Definitions.Select(d => d.Name), Sleep, Fail];
+        private static readonly string[] Tools = [.. ToolCatalog.All.Select(d => d.Name), Sleep, Fail];
 
         public List<string> Errors { get; } = [];
 

@@ -1,3 +1,7 @@
+using System.Text.Json;
+using Aura.Orchestra.Storage;
+using Aura.Orchestra.Tools;
+
 namespace Aura.Orchestra.Employees;
 
 /// <summary>A way to have work done: one for each kind of model endpoint, and the script player. Outcomes are values.</summary>
@@ -14,7 +18,7 @@ public interface IEmployeeAdapter
     Task<EmployeeResult> WorkAsync(EmployeeRequest request, IEmployeeTools tools, CancellationToken cancellationToken);
 }
 
-/// <summary>What an employee may do in its sandbox. It runs nothing: tests are run by the validator alone.</summary>
+/// <summary>What an employee may do in its sandbox. What it may call besides files, the definitions say.</summary>
 public interface IEmployeeTools
 {
     /// <summary>One path a line.</summary>
@@ -29,6 +33,12 @@ public interface IEmployeeTools
 
     /// <summary>Applies a unified diff, as a whole or not at all.</summary>
     Task<ToolResult> ApplyPatchAsync(string patch, CancellationToken cancellationToken);
+
+    /// <summary>Any of <see cref="Definitions"/> by its name and JSON arguments.</summary>
+    Task<ToolResult> CallAsync(string tool, JsonElement arguments, CancellationToken cancellationToken) => FileTools.CallAsync(this, tool, arguments, cancellationToken);
+
+    /// <summary>What may be called.</summary>
+    IReadOnlyList<ToolDefinition> Definitions => FileTools.Definitions;
 }
 
 /// <summary>A tool's answer: text, or a refusal that the employee reads and goes on.</summary>
@@ -37,7 +47,13 @@ public sealed record ToolResult(string Text, string? RefusalCode)
 {
     public bool IsRefused => RefusalCode is not null;
 
+    /// <summary>The same for machines: a JSON object in snake_case; null when the text is all there is.</summary>
+    public JsonElement? Structured { get; init; }
+
     public static ToolResult Done(string text) => new(text, null);
+
+    public static ToolResult Done(string text, object structured) =>
+        new(text, null) { Structured = JsonSerializer.SerializeToElement(structured, StorableText.Options) };
 
     public static ToolResult Refused(string code, string message) => new(message, code);
 }

@@ -1,37 +1,16 @@
 using System.Text.Json;
+using Aura.Orchestra.Tools;
 
 namespace Aura.Orchestra.Employees;
 
-/// <summary>Codes of refusals that are made before a sandbox is asked.</summary>
-internal static class ToolCodes
-{
-    public const string UnknownTool = "unknown_tool";
-    public const string InvalidArguments = "invalid_arguments";
-}
-
-/// <param name="Schema">JSON schema of the arguments.</param>
-internal sealed record ToolDefinition(string Name, string Description, string Schema);
-
-/// <summary>Turns a tool's name and JSON arguments, from wherever they come, into calls on <see cref="IEmployeeTools"/>, and keeps the list.</summary>
+/// <summary>The tools of one attempt as an adapter uses them: by name and JSON arguments, from wherever these come; it keeps the list.</summary>
 internal sealed class Toolbox(IEmployeeTools tools)
 {
     private const int MaxTarget = 300;
     private readonly List<ToolCall> _calls = [];
     private readonly List<string> _artifacts = [];
 
-    public static IReadOnlyList<ToolDefinition> Definitions { get; } =
-    [
-        new("list_files", "Lists the project's files, one path a line.",
-            """{"type":"object","properties":{"pattern":{"type":"string","description":"Glob, for example app/**/*.py; ** for all files"}},"required":["pattern"],"additionalProperties":false}"""),
-        new("read_file", "Returns the text of one file.",
-            """{"type":"object","properties":{"path":{"type":"string","description":"Relative to the project's root"}},"required":["path"],"additionalProperties":false}"""),
-        new("write_file", "Creates a file or replaces the whole of it. Read a file before you replace it.",
-            """{"type":"object","properties":{"path":{"type":"string"},"content":{"type":"string","description":"The complete new text"}},"required":["path","content"],"additionalProperties":false}"""),
-        new("apply_patch", "Applies a unified diff with a/ and b/ prefixes, as a whole or not at all.",
-            """{"type":"object","properties":{"patch":{"type":"string"}},"required":["patch"],"additionalProperties":false}"""),
-        new("delete_file", "Deletes one file.",
-            """{"type":"object","properties":{"path":{"type":"string"}},"required":["path"],"additionalProperties":false}"""),
-    ];
+    public IReadOnlyList<ToolDefinition> Definitions => tools.Definitions;
 
     public IReadOnlyList<ToolCall> Calls => _calls;
 
@@ -40,55 +19,51 @@ internal sealed class Toolbox(IEmployeeTools tools)
 
     public async Task<ToolResult> CallAsync(string tool, JsonElement arguments, CancellationToken cancellationToken)
     {
-        var (result, targets) = await DispatchAsync(tool, arguments, cancellationToken);
+        var result = await tools.CallAsync(tool, arguments, cancellationToken);
+        var targets = TargetsOf(tool, arguments);
         var target = string.Join(", ", targets);
         _calls.Add(new(tool, target.Length > MaxTarget ? target[..MaxTarget] + "…" : target, result.RefusalCode));
-        if (!result.IsRefused && tool is "write_file" or "apply_patch" or "delete_file")
+        if (!result.IsRefused && tool is ToolNames.WriteFile or ToolNames.ApplyPatch or ToolNames.DeleteFile)
             _artifacts.AddRange(targets.Where(t => !_artifacts.Contains(t, StringComparer.Ordinal)));
         return result;
     }
 
-    private async Task<(ToolResult Result, IReadOnlyList<string> Targets)> DispatchAsync(string tool, JsonElement arguments, CancellationToken cancellationToken)
+    private static IReadOnlyList<string> TargetsOf(string tool, JsonElement arguments) => tool switch
+    {
+        ToolNames.ApplyPatch => FileTools.Text(arguments, "patch") is { } patch ? PatchFailure.PathsOf(patch) : [],
+        ToolNames.ListFiles or ToolNames.SearchFiles => [FileTools.Text(arguments, "pattern") ?? "**"],
+        _ => FileTools.Text(arguments, "path") is { } path ? [path] : [],
+    };
+}
+
+/// <summary>Calls by name for tools that know files only.</summary>
+internal static class FileTools
+{
+    public static IReadOnlyList<ToolDefinition> Definitions { get; } =
+        ToolCatalog.Only(ToolNames.ListFiles, ToolNames.ReadFile, ToolNames.WriteFile, ToolNames.ApplyPatch, ToolNames.DeleteFile);
+
+    public static Task<ToolResult> CallAsync(IEmployeeTools tools, string tool, JsonElement arguments, CancellationToken cancellationToken)
     {
         if (arguments.ValueKind != JsonValueKind.Object)
-            return (ToolResult.Refused(ToolCodes.InvalidArguments, $"The arguments of {tool} must be a JSON object."), []);
-        switch (tool)
+            return Task.FromResult(ToolResult.Refused(ToolCodes.InvalidArguments, $"The arguments of {tool} must be a JSON object."));
+        return tool switch
         {
-            case "list_files":
-                var pattern = Text(arguments, "pattern") ?? "**";
-                return (await tools.ListFilesAsync(pattern, cancellationToken), [pattern]);
-            case "read_file":
-                return Text(arguments, "path") is { } read ? (await tools.ReadFileAsync(read, cancellationToken), [read]) : Missing(tool, "path");
-            case "delete_file":
-                return Text(arguments, "path") is { } delete ? (await tools.DeleteFileAsync(delete, cancellationToken), [delete]) : Missing(tool, "path");
-            case "write_file":
-                if (Text(arguments, "path") is not { } write)
-                    return Missing(tool, "path");
-                return Text(arguments, "content") is { } content
-                    ? (await tools.WriteFileAsync(write, content, cancellationToken), [write])
-                    : Missing(tool, "content");
-            case "apply_patch":
-                return Text(arguments, "patch") is { } patch
-                    ? (await tools.ApplyPatchAsync(patch, cancellationToken), PathsOf(patch))
-                    : Missing(tool, "patch");
-            default:
-                return (ToolResult.Refused(ToolCodes.UnknownTool, $"There is no tool '{tool}'. Use one of: {string.Join(", ", Definitions.Select(d => d.Name))}."), []);
-        }
+            ToolNames.ListFiles => tools.ListFilesAsync(Text(arguments, "pattern") ?? "**", cancellationToken),
+            ToolNames.ReadFile => Text(arguments, "path") is { } path ? tools.ReadFileAsync(path, cancellationToken) : Missing(tool, "path"),
+            ToolNames.DeleteFile => Text(arguments, "path") is { } path ? tools.DeleteFileAsync(path, cancellationToken) : Missing(tool, "path"),
+            ToolNames.WriteFile when Text(arguments, "path") is { } path => Text(arguments, "content") is { } content
+                ? tools.WriteFileAsync(path, content, cancellationToken)
+                : Missing(tool, "content"),
+            ToolNames.WriteFile => Missing(tool, "path"),
+            ToolNames.ApplyPatch => Text(arguments, "patch") is { } patch ? tools.ApplyPatchAsync(patch, cancellationToken) : Missing(tool, "patch"),
+            _ => Task.FromResult(ToolResult.Refused(
+                ToolCodes.UnknownTool, $"There is no tool '{tool}'. Use one of: {string.Join(", ", tools.Definitions.Select(d => d.Name))}.")),
+        };
     }
 
-    private static (ToolResult Result, IReadOnlyList<string> Targets) Missing(string tool, string argument) =>
-        (ToolResult.Refused(ToolCodes.InvalidArguments, $"{tool} needs the text argument '{argument}'."), []);
+    public static string? Text(JsonElement arguments, string name) =>
+        arguments.ValueKind == JsonValueKind.Object && arguments.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
-    private static string? Text(JsonElement arguments, string name) =>
-        arguments.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-
-    private static List<string> PathsOf(string patch) =>
-    [
-        .. patch.Split('\n')
-            .Where(l => l.StartsWith("+++ ", StringComparison.Ordinal) || l.StartsWith("--- ", StringComparison.Ordinal))
-            .Select(l => l[4..].Split('\t')[0].Trim())
-            .Where(p => p is not ("" or "/dev/null"))
-            .Select(p => p.StartsWith("a/", StringComparison.Ordinal) || p.StartsWith("b/", StringComparison.Ordinal) ? p[2..] : p)
-            .Distinct(StringComparer.Ordinal).Take(50),
-    ];
+    private static Task<ToolResult> Missing(string tool, string argument) =>
+        Task.FromResult(ToolResult.Refused(ToolCodes.InvalidArguments, $"{tool} needs the text argument '{argument}'."));
 }

@@ -17,4 +17,13 @@ public static class EventChanges
     public static NpgsqlBatchCommand OfPrd(string prdId, string type, object? data = null) => Of("""
         INSERT INTO aura.job_events (prd_id, type, data) SELECT id, $2, $3 FROM aura.prds WHERE id = $1
         """, Text(prdId), Text(type), Json(data ?? new { }));
+
+    /// <summary>An event of a sandbox that belongs to no job, for example <c>sandbox.tool</c>.</summary>
+    public static NpgsqlBatchCommand OfSandbox(string sandboxId, string actor, string type, object data) => Of("""
+        INSERT INTO aura.job_events (type, data) VALUES ($3, jsonb_build_object('sandbox_id', $1, 'actor', $2) || $4)
+        """, Text(sandboxId), Text(actor), Text(type), Json(data));
+
+    /// <summary>An event of nobody's in particular, for example a call that was refused before it was known whose it is.</summary>
+    public static NpgsqlBatchCommand OfNobody(string type, object data) => Of(
+        "INSERT INTO aura.job_events (type, data) VALUES ($1, $2)", Text(type), Json(data));
 }

@@ -36,6 +36,17 @@ public sealed class PytestRunner(Jail jail, ValidationTreeBuilder trees, string 
         return PytestVerdict.From(report, result, expected, tree.Tampered, tree.LeftOut, output);
     }
 
+    /// <summary>A run that proves nothing, for whoever wrote the tree: no baseline, and only some tests when paths are given.</summary>
+    /// <param name="tree">A usable tree.</param>
+    /// <param name="paths">Files, folders or single tests of the tree; none means all. No options.</param>
+    /// <param name="cancellationToken">Kills the run.</param>
+    public async Task<PytestVerdict> RunOwnAsync(ValidationTree tree, IReadOnlyList<string> paths, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(tree);
+        var (report, result, output) = await RunOnceAsync(tree, null, null, cancellationToken, paths);
+        return PytestVerdict.From(report, result, ProtectedExpectation.None, tree.Tampered, tree.LeftOut, output);
+    }
+
     /// <summary>The tests of any commit as they stand, nothing protected: counts "before" a PRD.</summary>
     /// <param name="repositoryPath">A bare repository.</param>
     /// <param name="commit">A commit of it.</param>
@@ -91,7 +102,7 @@ public sealed class PytestRunner(Jail jail, ValidationTreeBuilder trees, string 
     }
 
     private async Task<(PytestReport Report, JailResult Result, string Output)> RunOnceAsync(
-        ValidationTree tree, RunLog? log, Action<ReadOnlyMemory<byte>>? onOutput, CancellationToken cancellationToken)
+        ValidationTree tree, RunLog? log, Action<ReadOnlyMemory<byte>>? onOutput, CancellationToken cancellationToken, IReadOnlyList<string>? paths = null)
     {
         await WriteToolsAsync(cancellationToken);
         string nonce = Token(), canary = $"test_{Token()}", secret = Token();
@@ -102,7 +113,7 @@ public sealed class PytestRunner(Jail jail, ValidationTreeBuilder trees, string 
             secret,
             config = tree.ConfigurationFile,
             coverage = true,
-            arguments = Array.Empty<string>(),
+            arguments = paths ?? [],
             declare = tree.ProtectedFiles.Where(ProtectedTests.IsTestModule).Where(p => File.Exists(Path.Combine(tree.TreeDirectory, p))),
         });
         var result = await jail.RunAsync(

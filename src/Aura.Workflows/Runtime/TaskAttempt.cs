@@ -83,7 +83,7 @@ internal sealed partial class TaskAttempts(
             attempt.ExpectHeartbeats(policy.Heartbeat);
             await using var scope = scopes.CreateAsyncScope();
             scope.ServiceProvider.GetRequiredService<CurrentTask>().Value =
-                new(task.Id, task.InstanceId, task.ActivityInstanceId, task.Attempt, task.MaxAttempts) { OnHeartbeat = attempt.Heartbeat };
+                new(task.Id, task.InstanceId, task.ActivityInstanceId, task.Attempt, task.MaxAttempts) { OnHeartbeat = attempt.Heartbeat, Fence = task.Fence };
             completion = await ExecuteAsync(task, graph, node, scope.ServiceProvider, body.Token);
             effects = scope.ServiceProvider.GetRequiredService<UnitOfWork>().Take();
         }

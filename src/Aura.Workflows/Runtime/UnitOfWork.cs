@@ -33,6 +33,9 @@ public sealed record DurableTask(long Id, string InstanceId, string ActivityInst
 {
     internal Action? OnHeartbeat { get; init; }
 
+    /// <summary>The number of this claim; see <see cref="TaskLeases"/>.</summary>
+    public long Fence { get; init; }
+
     /// <summary>Says that the work goes on. Where the activity has a heartbeat timeout, silence for longer ends the attempt.</summary>
     public void Heartbeat() => OnHeartbeat?.Invoke();
 

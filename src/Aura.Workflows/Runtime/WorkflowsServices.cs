@@ -25,6 +25,7 @@ public static class WorkflowsServices
         services.TryAddSingleton<DefinitionStore>();
         services.TryAddSingleton<WorkflowClient>();
         services.TryAddSingleton<InstanceStore>();
+        services.TryAddSingleton<TaskLeases>();
         services.TryAddSingleton<ActivityTester>();
         services.TryAddSingleton<InstanceControl>();
         services.TryAddSingleton<WorkflowExecutor>();

@@ -11,6 +11,8 @@ public sealed class AuraOptionsTests
         var options = Load([]);
 
         options.ManagerPort.ShouldBe(8000);
+        options.McpPort.ShouldBe(9000);
+        options.McpAllowedHosts.ShouldBeEmpty();
         options.Database.ShouldBeNull();
         options.Backend.ShouldBe("scripted");
         options.Roles.ShouldBe(RoleTable.All);
@@ -33,6 +35,20 @@ public sealed class AuraOptionsTests
             Load(new() { ["AURA_HTTP_WORKFLOWS_PATH"] = given }).HttpWorkflowsPath.ShouldBe(path);
         else
             Should.Throw<InvalidOptionsException>(() => Load(new() { ["AURA_HTTP_WORKFLOWS_PATH"] = given })).Problems.ShouldHaveSingleItem().ShouldContain("/workflows");
+    }
+
+    [Theory]
+    [InlineData("0", "", 0)]
+    [InlineData("0", "9100", 9100)]
+    [InlineData("8100", "", 9000)]
+    public void Load_McpPort_IsFreeWhereTheManagersIs(string manager, string mcp, int expected) =>
+        Load(new() { ["MANAGER_PORT"] = manager, ["MCP_PORT"] = mcp }).McpPort.ShouldBe(expected);
+
+    [Fact]
+    public void Load_McpAllowedHosts_AreNamesWithoutPorts()
+    {
+        Load(new() { ["MCP_ALLOWED_HOSTS"] = "aura, mcp.example.org" }).McpAllowedHosts.ShouldBe(["aura", "mcp.example.org"]);
+        Should.Throw<InvalidOptionsException>(() => Load(new() { ["MCP_ALLOWED_HOSTS"] = "http://aura" })).Problems.ShouldHaveSingleItem().ShouldContain("MCP_ALLOWED_HOSTS");
     }
 
     [Fact]

@@ -1,0 +1,138 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Aura.Host.Api;
+using Aura.Orchestra.Employees;
+using Aura.Orchestra.Sandboxes;
+using Aura.Orchestra.Tools;
+
+namespace Aura.Host.Mcp;
+
+/// <summary>
+/// The tools as plain JSON endpoints, for programs that do not speak the Model Context Protocol: the arguments of the tool and
+/// <c>session_id</c>, which names the sandbox.
+/// </summary>
+internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes personal, McpMetrics metrics)
+{
+    public const string CreateSandbox = "create_sandbox";
+    public const string SessionId = "session_id";
+
+    /// <summary>Every tool has its endpoint; <c>diff</c> alone is read with GET.</summary>
+    public static IReadOnlyList<ToolDefinition> Posted { get; } = [.. ToolCatalog.All.Where(t => t.Name != ToolNames.Diff)];
+
+    public void Map(IEndpointRouteBuilder app)
+    {
+        app.MapPost($"/mcp/{CreateSandbox}", CreateAsync);
+        foreach (var tool in Posted)
+            app.MapPost($"/mcp/{tool.Name}", http => PostAsync(http, tool.Name));
+        app.MapGet($"/mcp/{ToolNames.Diff}", DiffAsync);
+        app.MapGet("/mcp/openapi.json", async http =>
+        {
+            if (await EnterAsync(http) is not null)
+                await Results.Json(PlainOpenApi.Document()).ExecuteAsync(http);
+        });
+    }
+
+    private async Task CreateAsync(HttpContext http)
+    {
+        if (await EnterAsync(http) is not { } caller || await BodyAsync(http, caller) is not { } body)
+            return;
+        var errors = new FieldErrors();
+        var fields = new FieldReader(body, "", errors, "project", SessionId);
+        var project = fields.Text("project", 64, required: true);
+        var id = fields.Text(SessionId, 48, required: true);
+        if (errors.Any)
+        {
+            await errors.ToResult().ExecuteAsync(http);
+            return;
+        }
+
+        if (caller.Job is not null)
+        {
+            await gate.RefuseAsync(http, new(StatusCodes.Status403Forbidden, "not_permitted", "An employee has its sandbox already; only people open others."), caller);
+            return;
+        }
+
+        var made = await personal.CreateAsync(id!, project!, caller.Name, http.RequestAborted);
+        if (made.Refusal is { } refusal)
+        {
+            await gate.RefuseAsync(http, new(StatusOf(refusal.Code), refusal.Code, refusal.Message), caller);
+            return;
+        }
+
+        await Results.Json(
+            new { session_id = made.Value.Id, sandbox_id = made.Value.SandboxId, project = made.Value.Project, base_commit = made.Value.BaseCommit },
+            statusCode: StatusCodes.Status201Created).ExecuteAsync(http);
+    }
+
+    private async Task PostAsync(HttpContext http, string tool)
+    {
+        if (await EnterAsync(http) is not { } caller || await BodyAsync(http, caller) is not { } body)
+            return;
+        var arguments = JsonObject.Create(body)!;
+        var session = arguments[SessionId] is JsonValue value && value.TryGetValue<string>(out var id) ? id : null;
+        arguments.Remove(SessionId);
+        await CallAsync(http, caller, session, tool, JsonSerializer.SerializeToElement(arguments));
+    }
+
+    private async Task DiffAsync(HttpContext http)
+    {
+        if (await EnterAsync(http) is { } caller)
+            await CallAsync(http, caller, http.Request.Query[SessionId], ToolNames.Diff, JsonSerializer.SerializeToElement(new { }));
+    }
+
+    private async Task CallAsync(HttpContext http, McpCaller caller, string? sessionId, string tool, JsonElement arguments)
+    {
+        var (session, refusal) = await gate.OpenAsync(caller, sessionId, http.RequestAborted);
+        if (session is null)
+        {
+            await gate.RefuseAsync(http, refusal!, caller);
+            return;
+        }
+
+        var started = System.Diagnostics.Stopwatch.GetTimestamp();
+        var result = await session.CallAsync(tool, arguments, null, http.RequestAborted);
+        metrics.Called(tool, result.RefusalCode, System.Diagnostics.Stopwatch.GetElapsedTime(started));
+        // The session has its event of a refused tool already.
+        if (result.RefusalCode is { } code)
+            await new McpRefusal(StatusOf(code), code, result.Text).WriteAsync(http);
+        else
+            await Results.Json(result.Structured).ExecuteAsync(http);
+    }
+
+    private async Task<McpCaller?> EnterAsync(HttpContext http)
+    {
+        if (guard.Check(http.Request) is { } refusal)
+        {
+            await gate.RefuseAsync(http, refusal);
+            return null;
+        }
+
+        var (caller, problem) = await gate.IdentifyAsync(http);
+        if (caller is null)
+            await gate.RefuseAsync(http, problem!);
+        return caller;
+    }
+
+    private async Task<JsonElement?> BodyAsync(HttpContext http, McpCaller caller)
+    {
+        var (root, refusal) = await McpMessage.ReadJsonAsync(http.Request, http.RequestAborted);
+        if (refusal is null && root.ValueKind != JsonValueKind.Object)
+            refusal = new(StatusCodes.Status400BadRequest, "malformed_json", "The body must be a JSON object.");
+        if (refusal is null)
+            return root;
+        await gate.RefuseAsync(http, refusal, caller);
+        return null;
+    }
+
+    public static int StatusOf(string code) => code switch
+    {
+        ToolCodes.InvalidArguments or ToolCodes.InvalidPattern or PersonalSandboxes.InvalidSession or RefusalCodes.InvalidSandbox => StatusCodes.Status400BadRequest,
+        RefusalCodes.NotFound => StatusCodes.Status404NotFound,
+        RefusalCodes.OutsideSandbox or RefusalCodes.OutsideScope or RefusalCodes.Symlink or RefusalCodes.HardLink or RefusalCodes.GitDirectory
+            => StatusCodes.Status403Forbidden,
+        RefusalCodes.TooLarge => StatusCodes.Status413PayloadTooLarge,
+        RefusalCodes.NotText or RefusalCodes.NotAFile => StatusCodes.Status422UnprocessableEntity,
+        ToolCodes.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        _ => StatusCodes.Status409Conflict,
+    };
+}

@@ -1,0 +1,60 @@
+using System.Text.RegularExpressions;
+using Aura.Orchestra.Projects;
+using Aura.Orchestra.Sandboxes;
+using Aura.Orchestra.Storage;
+using Npgsql;
+using static Aura.Orchestra.Storage.Statement;
+
+namespace Aura.Orchestra.Tools;
+
+/// <param name="Id">As the person named it.</param>
+public sealed record PersonalSandbox(string Id, string SandboxId, string Project, string BaseCommit, string CreatedBy);
+
+/// <summary>Sandboxes that people open for themselves, outside any job: to look, to try, to let an IDE's agent work.</summary>
+public sealed partial class PersonalSandboxes(NpgsqlDataSource dataSource, SandboxStore sandboxes, ProjectRepositories projects)
+{
+    /// <summary>The session's id is the name of another session, or cannot be one.</summary>
+    public const string Taken = "session_taken";
+    public const string InvalidSession = "invalid_session";
+
+    /// <summary>Opens one on the project's newest import. Asked for again by the same person, it is the same sandbox, untouched.</summary>
+    public async Task<SandboxResult<PersonalSandbox>> CreateAsync(string id, string project, string person, CancellationToken cancellationToken = default)
+    {
+        if (!NamePattern().IsMatch(id) || id.StartsWith("job-", StringComparison.OrdinalIgnoreCase))
+            return new Refusal(InvalidSession, "A session_id has 1 to 48 letters, digits, '_' and '-', and does not begin with 'job-'.");
+        if (await FindAsync(id, cancellationToken) is { } there)
+            return there.CreatedBy == person && there.Project == project && !sandboxes.Open(there.SandboxId).IsRefused ? there : TakenBy(there, person);
+        if (projects.Find(project) is null)
+            return new Refusal(RefusalCodes.NotFound, $"There is no project of that name. Known: {string.Join(", ", projects.List().Select(p => p.Name))}.");
+        var commit = await projects.ImportAsync(project, cancellationToken);
+        var made = new PersonalSandbox(id, SandboxStore.IdOf(id, 1), project, commit, person);
+        // The row first: it decides who of two has the name, and only they may make the folder.
+        var rows = await dataSource.CommitAsync(Of("""
+            INSERT INTO aura.mcp_sessions (id, sandbox_id, project_id, base_commit, created_by) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+            """, Text(id), Text(made.SandboxId), Text(project), Text(commit), Text(person)), cancellationToken);
+        if (rows == 0)
+            return TakenBy(made, "");
+        await sandboxes.CreateAsync(new()
+        {
+            SandboxId = made.SandboxId,
+            JobId = id,
+            Attempt = 1,
+            ProjectName = project,
+            RepositoryPath = projects.RepositoryPath(project),
+            BaseCommit = commit,
+        }, cancellationToken);
+        return made;
+    }
+
+    public Task<PersonalSandbox?> FindAsync(string id, CancellationToken cancellationToken = default) => dataSource.ReadOneAsync(
+        "SELECT id, sandbox_id, project_id, base_commit, created_by FROM aura.mcp_sessions WHERE id = $1",
+        r => new PersonalSandbox(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4)), [Text(id)], cancellationToken);
+
+    private static Refusal TakenBy(PersonalSandbox there, string person) => new(
+        Taken, there.CreatedBy == person
+            ? $"Your session '{there.Id}' is of project '{there.Project}', or its sandbox is gone. Choose another session_id."
+            : $"The session_id '{there.Id}' is taken. Choose another.");
+
+    [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_-]{0,47}\z", RegexOptions.NonBacktracking)]
+    private static partial Regex NamePattern();
+}

@@ -1,0 +1,338 @@
+using System.Text.Json;
+using Aura.Orchestra.Employees;
+using Aura.Orchestra.Events;
+using Aura.Orchestra.Jobs;
+using Aura.Orchestra.Sandboxes;
+using Aura.Orchestra.Storage;
+using Npgsql;
+
+namespace Aura.Orchestra.Tools;
+
+/// <summary>Who works in a sandbox, and for what.</summary>
+/// <param name="Name">The model, or the person.</param>
+/// <param name="JobId">Null in a sandbox that a person opened for themselves.</param>
+public sealed record ToolActor(string Name, string? JobId, int Attempt);
+
+/// <param name="Total">Null when it is not known.</param>
+public sealed record ToolProgress(double Done, double? Total, string Message);
+
+/// <summary>
+/// The tools over one sandbox: the one core behind MCP, the plain endpoints and the adapters. Every change and every refusal leaves an event.
+/// </summary>
+public sealed class ToolSession
+{
+    private const int DefaultPage = 500;
+    private const int MaxReadText = 256 * 1024;
+    private const int MaxTarget = 300;
+    private const int MaxGlob = 500;
+
+    private readonly ToolSessions _services;
+
+    internal ToolSession(ToolSessions services, Sandbox sandbox, ToolActor actor) => (_services, Sandbox, Actor) = (services, sandbox, actor);
+
+    public Sandbox Sandbox { get; }
+
+    public ToolActor Actor { get; }
+
+    private NpgsqlDataSource Db => _services.DataSource;
+
+    /// <summary>Does one call. A refusal is a value that a model can act on; exceptions mean that the machine is broken.</summary>
+    public async Task<ToolResult> CallAsync(
+        string tool, JsonElement arguments, IProgress<ToolProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (ToolCatalog.Find(tool) is not { } definition)
+        {
+            return await ToldAsync("unknown", "", ToolResult.Refused(
+                ToolCodes.UnknownTool, $"There is no tool '{Cut(tool)}'. Use one of: {string.Join(", ", ToolCatalog.All.Select(t => t.Name))}."), cancellationToken);
+        }
+
+        var given = new ToolArguments(definition, arguments);
+        var call = new Call(given, progress, cancellationToken);
+        var result = given.Problem
+            ?? (!definition.IsReadOnly && tool != ToolNames.Submit && await Submission.OfAsync(Sandbox, cancellationToken) is not null
+                ? ToolResult.Refused(ToolCodes.Submitted, "The work was submitted; nothing can be changed any more.")
+                : await DispatchAsync(tool, call));
+        return await ToldAsync(tool, call.Target, result, cancellationToken);
+    }
+
+    private Task<ToolResult> DispatchAsync(string tool, Call call) => tool switch
+    {
+        ToolNames.JobBrief => BriefAsync(call),
+        ToolNames.ListFiles => ListAsync(call),
+        ToolNames.ReadFile => ReadAsync(call),
+        ToolNames.SearchFiles => SearchAsync(call),
+        ToolNames.WriteFile => WriteAsync(call),
+        ToolNames.DeleteFile => DeleteAsync(call),
+        ToolNames.ApplyPatch => PatchAsync(call),
+        ToolNames.CreateSnapshot => SnapshotAsync(call),
+        ToolNames.RestoreSnapshot => RestoreAsync(call),
+        ToolNames.Diff => DiffAsync(call),
+        ToolNames.RunTests => TestAsync(call),
+        ToolNames.ReportProgress => ProgressAsync(call),
+        ToolNames.Submit => SubmitAsync(call),
+        _ => throw new InvalidOperationException($"The tool '{tool}' is in the catalogue, but nothing does it."),
+    };
+
+    private async Task<ToolResult> BriefAsync(Call call)
+    {
+        var brief = await _services.BriefAsync(this, call.Cancel);
+        return ToolResult.Done(brief.ToText(), brief);
+    }
+
+    private Task<ToolResult> ListAsync(Call call)
+    {
+        var pattern = call.Given.OptionalText("pattern", MaxGlob) is { Length: > 0 } given ? given : "**";
+        var limit = call.Given.Integer("limit", 1, 2000) ?? DefaultPage;
+        var cursor = call.Given.OptionalText("cursor", 2048) is { Length: > 0 } c ? c : null;
+        call.Target = pattern;
+        return Task.FromResult(call.Given.Problem ?? List(pattern, limit, cursor));
+    }
+
+    private ToolResult List(string pattern, int limit, string? cursor)
+    {
+        var after = cursor is null ? null : Cursors.Read(cursor);
+        if (cursor is not null && after is null)
+            return BadCursor(ToolNames.ListFiles);
+        if (GlobProblem(pattern) is { } problem)
+            return problem;
+        var files = Sandbox.ListFiles(pattern).Where(f => after is null || string.CompareOrdinal(f.Path, after) > 0).Take(limit + 1).ToList();
+        var next = files.Count > limit ? Cursors.Write(files[limit - 1].Path) : null;
+        var page = files.Take(limit).ToList();
+        var text = page.Count == 0 ? "" : string.Join('\n', page.Select(f => f.Path));
+        if (next is not null)
+            text += $"\n… there are more files; call again with cursor \"{next}\".";
+        return ToolResult.Done(text, new { files = page.Select(f => new { f.Path, f.Size }), next_cursor = next });
+    }
+
+    private async Task<ToolResult> ReadAsync(Call call)
+    {
+        var path = call.Target = call.Given.Text("path", 1024);
+        var first = call.Given.Integer("start_line", 1, int.MaxValue);
+        var last = call.Given.Integer("end_line", 1, int.MaxValue);
+        if (call.Given.Problem is { } problem)
+            return problem;
+        if (last < (first ?? 1))
+            return ToolResult.Refused(ToolCodes.InvalidArguments, $"read_file: 'end_line' ({last}) lies before 'start_line' ({first ?? 1}).");
+        var read = await Sandbox.ReadFileAsync(path, call.Cancel);
+        if (read.Refusal is { } refusal)
+            return Refused(refusal);
+        if (read.Value.Contains('\0', StringComparison.Ordinal))
+            return ToolResult.Refused(RefusalCodes.NotText, $"The file '{path}' is binary (it holds NUL). Only text can be read.");
+        return Range(path, read.Value, first ?? 1, last);
+    }
+
+    private static ToolResult Range(string path, string text, int first, int? last)
+    {
+        var lines = text.Split('\n');
+        // A newline at the end ends the last line; it begins none.
+        var total = lines.Length - (text.EndsWith('\n') || text.Length == 0 ? 1 : 0);
+        if (first > Math.Max(total, 1))
+            return ToolResult.Refused(ToolCodes.InvalidArguments, $"read_file: '{path}' has {total} lines; start_line {first} lies behind its end.");
+        var end = Math.Min(last ?? total, total);
+        var content = first == 1 && end == total ? text : string.Concat(lines[(first - 1)..end].Select(l => l + "\n"));
+        if (content.Length > MaxReadText)
+        {
+            var cut = content.LastIndexOf('\n', MaxReadText - 1) is > 0 and var at ? at + 1 : MaxReadText;
+            content = content[..cut];
+            end = first + content.Count('\n') - 1;
+        }
+
+        int? next = end < Math.Min(last ?? total, total) ? Math.Max(end, first) + 1 : null;
+        return ToolResult.Done(
+            next is null ? content : $"{content}\n… the file goes on; call again with start_line {next} (it has {total} lines).",
+            new { path, content, start_line = first, end_line = end, total_lines = total, next_line = next });
+    }
+
+    private async Task<ToolResult> SearchAsync(Call call)
+    {
+        var pattern = call.Target = call.Given.Text("pattern", 1000);
+        var glob = call.Given.OptionalText("glob", MaxGlob) is { Length: > 0 } given ? given : "**";
+        var ignoreCase = call.Given.Flag("ignore_case");
+        var context = call.Given.Integer("context", 0, 10) ?? 0;
+        var limit = call.Given.Integer("limit", 1, 500) ?? 100;
+        var cursor = call.Given.OptionalText("cursor", 2048) is { Length: > 0 } c ? c : null;
+        if (call.Given.Problem is { } problem)
+            return problem;
+        var after = cursor is null ? null : FileSearch.PlaceOf(cursor);
+        if (cursor is not null && after is null)
+            return BadCursor(ToolNames.SearchFiles);
+        return GlobProblem(glob) ?? await FileSearch.RunAsync(Sandbox, new(pattern, glob, ignoreCase, context, limit, after), call.Progress, call.Cancel);
+    }
+
+    private async Task<ToolResult> WriteAsync(Call call)
+    {
+        var path = call.Target = call.Given.Text("path", 1024);
+        var content = call.Given.Text("content", int.MaxValue, mayBeEmpty: true);
+        return call.Given.Problem ?? await ChangedAsync(await Sandbox.WriteFileAsync(path, content, call.Cancel), call);
+    }
+
+    private async Task<ToolResult> DeleteAsync(Call call)
+    {
+        var path = call.Target = call.Given.Text("path", 1024);
+        return call.Given.Problem ?? await ChangedAsync(await Sandbox.DeleteFileAsync(path, call.Cancel), call);
+    }
+
+    private async Task<ToolResult> PatchAsync(Call call)
+    {
+        var patch = call.Given.Text("patch", int.MaxValue);
+        if (call.Given.Problem is { } problem)
+            return problem;
+        call.Target = string.Join(", ", PatchFailure.PathsOf(patch));
+        var result = await Sandbox.ApplyPatchAsync(patch, call.Cancel);
+        if (result.Refusal is not { Code: RefusalCodes.PatchRejected } rejected)
+            return await ChangedAsync(result, call);
+        var why = await PatchFailure.ExplainAsync(patch, async path => await Sandbox.ReadFileAsync(path, call.Cancel) is { IsRefused: false } read ? read.Value : null);
+        return ToolResult.Refused(rejected.Code, why is null ? rejected.Message : $"{rejected.Message}\n{why}\nNothing was changed.");
+    }
+
+    private async Task<ToolResult> SnapshotAsync(Call call)
+    {
+        var label = call.Target = call.Given.OptionalText("label", 200) is { Length: > 0 } given ? given : "by hand";
+        if (call.Given.Problem is { } problem)
+            return problem;
+        var taken = await Sandbox.CreateSnapshotAsync(label, call.Cancel);
+        if (taken.Refusal is { } refusal)
+            return Refused(refusal);
+        await RecordAsync(taken.Value, call.Cancel);
+        return ToolResult.Done($"Snapshot {taken.Value.Sequence} ('{label}') is taken.", new { snapshot = taken.Value.Sequence, label, taken.Value.CreatedAt });
+    }
+
+    private async Task<ToolResult> RestoreAsync(Call call)
+    {
+        var sequence = call.Given.Integer("snapshot", 1, int.MaxValue);
+        var label = call.Given.OptionalText("label", 200);
+        if (call.Given.Problem is { } problem)
+            return problem;
+        if (sequence is null == label is null)
+            return ToolResult.Refused(ToolCodes.InvalidArguments, "restore_snapshot: give either 'snapshot' (its number) or 'label'.");
+        call.Target = sequence?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? label!;
+        sequence ??= (await Sandbox.ListSnapshotsAsync(call.Cancel)).LastOrDefault(s => s.Label == label)?.Sequence;
+        return sequence is { } number
+            ? await ChangedAsync(await Sandbox.RestoreSnapshotAsync(number, call.Cancel), call)
+            : ToolResult.Refused(RefusalCodes.NotFound, $"There is no snapshot with the label '{label}'.");
+    }
+
+    private async Task<ToolResult> DiffAsync(Call call)
+    {
+        var diff = await Sandbox.DiffAsync(call.Cancel);
+        if (diff.Refusal is { } refusal)
+            return Refused(refusal);
+        var value = diff.Value;
+        return ToolResult.Done(value.IsEmpty ? "Nothing was changed yet." : value.Text, new
+        {
+            diff = value.Text,
+            diff_hash = value.Hash,
+            files = value.Files.Select(f => new { f.Path, change = f.IsAdded ? "added" : f.IsDeleted ? "deleted" : "changed", f.Added, f.Deleted }),
+            base_commit = Sandbox.Metadata.BaseCommit,
+        });
+    }
+
+    private async Task<ToolResult> TestAsync(Call call)
+    {
+        var paths = call.Given.Texts("paths", 50, 1024);
+        call.Target = string.Join(", ", paths);
+        return call.Given.Problem ?? await _services.Tests.RunAsync(Sandbox, paths, call.Progress, call.Cancel);
+    }
+
+    private async Task<ToolResult> ProgressAsync(Call call)
+    {
+        var message = call.Given.Text("message", 1000);
+        var percent = call.Given.Integer("percent", 0, 100);
+        if (call.Given.Problem is { } problem)
+            return problem;
+        await SaidAsync("progress", new { Actor.Attempt, message, percent }, call.Cancel);
+        return ToolResult.Done("Noted.", new { noted = true });
+    }
+
+    private async Task<ToolResult> SubmitAsync(Call call)
+    {
+        var explanation = call.Given.Text("explanation", 10_000);
+        var confidence = call.Given.Number("self_confidence", 0, 1);
+        if (call.Given.Problem is { } problem)
+            return problem;
+        if (await Submission.OfAsync(Sandbox, call.Cancel) is { } before)
+        {
+            return before.Explanation == explanation && before.SelfConfidence.Equals(confidence)
+                ? Done(before)
+                : ToolResult.Refused(ToolCodes.Submitted, "The work was submitted already; the first submission stands.");
+        }
+
+        var diff = await Sandbox.DiffAsync(call.Cancel);
+        if (diff.Refusal is { } refusal)
+            return Refused(refusal);
+        var submission = new Submission(explanation, confidence, diff.Value.Hash, diff.Value.Files.Count, _services.Time.GetUtcNow());
+        await submission.SaveAsync(Sandbox, call.Cancel);
+        await SaidAsync("handed_in", new { Actor.Attempt, explanation, self_confidence = confidence, submission.DiffHash, submission.Files }, call.Cancel);
+        return Done(submission);
+
+        static ToolResult Done(Submission submission) => ToolResult.Done(
+            submission.Files == 0
+                ? "Submitted, though nothing was changed. The validator judges now; you are done."
+                : $"Submitted: {submission.Files} changed files. The validator judges now; you are done.",
+            new { submitted = true, submission.Files, submission.DiffHash });
+    }
+
+    private async Task<ToolResult> ChangedAsync(SandboxResult<SandboxChange> result, Call call)
+    {
+        if (result.Refusal is { } refusal)
+            return Refused(refusal);
+        await RecordAsync(result.Value.Before, call.Cancel);
+        return ToolResult.Done(
+            $"Changed: {string.Join(", ", result.Value.Paths)}", new { changed = result.Value.Paths, snapshot_before = result.Value.Before.Sequence });
+    }
+
+    private Task RecordAsync(Snapshot snapshot, CancellationToken cancellationToken) =>
+        Db.CommitAsync(JobChanges.Snapshot(Sandbox.Id, snapshot.Sequence, snapshot.Label, snapshot.Commit), cancellationToken);
+
+    /// <summary>What changed something or was refused goes on record; looking around does not, but reading a file does.</summary>
+    private async Task<ToolResult> ToldAsync(string tool, string target, ToolResult result, CancellationToken cancellationToken)
+    {
+        if (result.IsRefused || tool is not (ToolNames.ListFiles or ToolNames.SearchFiles or ToolNames.JobBrief or ToolNames.ReportProgress or ToolNames.Submit))
+        {
+            await SaidAsync("tool", new
+            {
+                Actor.Attempt,
+                tool,
+                target = Cut(target),
+                refused = result.RefusalCode,
+                reason = result.IsRefused ? Cut(result.Text, 1000) : null,
+            }, cancellationToken);
+        }
+
+        return result;
+    }
+
+    private Task SaidAsync(string what, object data, CancellationToken cancellationToken) => Db.CommitAsync(
+        Actor.JobId is { } job ? EventChanges.OfJob(job, $"job.{what}", data) : EventChanges.OfSandbox(Sandbox.Id, Actor.Name, $"sandbox.{what}", data),
+        cancellationToken);
+
+    private static ToolResult Refused(Refusal refusal) => ToolResult.Refused(refusal.Code, refusal.Message);
+
+    private static ToolResult BadCursor(string tool) => ToolResult.Refused(
+        ToolCodes.InvalidArguments, $"{tool}: 'cursor' is none that this tool gave. Leave it out to begin anew.");
+
+    private static ToolResult? GlobProblem(string pattern)
+    {
+        try
+        {
+            _ = new Glob(pattern);
+            return null;
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            return ToolResult.Refused(ToolCodes.InvalidPattern, $"'{Cut(pattern)}' cannot be read as a glob. Use *, **, ?, {{a,b}} and [ab].");
+        }
+    }
+
+    private static string Cut(string text, int length = MaxTarget) => text.Length > length ? text[..length] + "…" : text;
+
+    private sealed class Call(ToolArguments given, IProgress<ToolProgress>? progress, CancellationToken cancellationToken)
+    {
+        public ToolArguments Given => given;
+        public IProgress<ToolProgress>? Progress => progress;
+        public CancellationToken Cancel => cancellationToken;
+
+        /// <summary>What the call is about, for the record.</summary>
+        public string Target { get; set; } = "";
+    }
+}
