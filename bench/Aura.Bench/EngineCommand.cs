@@ -44,16 +44,22 @@ internal static class EngineCommand
         }
 
         if (!json)
-            Console.WriteLine(Row("workload", "Aura", "limit", "ratio", "unit"));
+            Console.WriteLine(Head());
         foreach (var (name, run) in all.Where(w => only.Length == 0 || only.Contains(w.Name)))
         {
             cancellationToken.ThrowIfCancellationRequested();
             foreach (var m in await run())
-                Console.WriteLine(json ? Json(m) : Row(m.Workload, Number(m.Rate), Number(m.Limit), m.Ratio.ToString("0.00", CultureInfo.InvariantCulture), $"{m.Unit}   {m.Note}"));
+                Console.WriteLine(Line(m, json));
         }
 
         return 0;
     }
+
+    internal static string Head() => Row("workload", "Aura", "limit", "ratio", "unit");
+
+    /// <summary>A measurement as a line of the table, or as JSON.</summary>
+    internal static string Line(Measurement m, bool json) => json ? Json(m)
+        : Row(m.Workload, Number(m.Rate), Number(m.Limit), m.Ratio.ToString("0.00", CultureInfo.InvariantCulture), $"{m.Unit}   {m.Note}");
 
     private static string Row(string workload, string rate, string limit, string ratio, string unit) => $"{workload,-66} {rate,12} {limit,12} {ratio,6}  {unit}";
 

@@ -7,6 +7,8 @@ switch (args.FirstOrDefault())
         return await ChaosCommand.RunAsync(args[1..]);
     case "soak":
         return await SoakCommand.RunAsync(args[1..]);
+    case "sandbox":
+        return await SandboxCommand.RunAsync(args[1..]);
     case "host":
         return await ChaosHost.RunAsync(args[1..]);
     case "ready":

@@ -53,6 +53,8 @@ public static class Composition
             services.AddWorkflowLoops();
         foreach (var queue in options.Roles.SelectMany(r => r.Queues))
             services.AddTaskLoop(queue.Queue, queue.Concurrency);
+        if (options.Roles.Any(r => r.Sweeps))
+            services.AddLoop<SandboxSweepLoop>();
         services.AddAuraApi(o =>
         {
             o.DirectorKey = options.DirectorKey;
@@ -117,8 +119,10 @@ public static class Composition
         services.AddAuraRecords();
         services.AddSingleton<ProcessRunner>();
         services.AddSingleton<Git>();
-        services.AddSingleton(new SandboxOptions { BaseDirectory = options.SandboxBase, SnapshotDirectory = options.SnapshotDirectory });
+        services.AddSingleton(options.Sandboxes());
         services.AddSingleton<SandboxStore>();
+        services.AddSingleton<SnapshotKeeper>();
+        services.AddSingleton<SandboxSweeper>();
         services.AddSingleton(new ProjectOptions { ProjectsDirectory = options.ProjectsDirectory, StateDirectory = options.State });
         services.AddSingleton<ProjectRepositories>();
         services.AddSingleton(new JailOptions { Isolation = options.Isolation, WallTime = options.ValidationTime });

@@ -36,6 +36,8 @@ internal static class AuraCli
             root.Subcommands.Add(command);
         root.Subcommands.Add(WorkflowCommands.Create());
         root.Subcommands.Add(McpCommand.Create());
+        root.Subcommands.Add(SandboxesCommand.CreateSandboxes());
+        root.Subcommands.Add(SandboxesCommand.CreateSnapshots());
         root.Subcommands.Add(DoctorCommand.Create());
         root.Subcommands.Add(PostgresCommand.Create());
         // The launcher runs the tests itself; the verb stands here for the help.

@@ -195,7 +195,7 @@ internal static class DemoCommand
 
         if (prd.GetProperty("archive") is { ValueKind: JsonValueKind.Object } kept)
             Console.WriteLine($"  archive   {Text(kept, "id")} in aura.archived_jobs, kept until {Text(kept, "retention_until")}");
-        Console.WriteLine($"  snapshots {Path.GetRelativePath(options.Root, options.SnapshotDirectory)}/{Text(prd, "project_id")}.git");
+        Console.WriteLine($"  snapshots {Path.GetRelativePath(options.Root, options.SnapshotDirectory)}/session-<job>-a<attempt>");
         foreach (var job in jobs)
             Console.WriteLine($"  run log   {Path.GetRelativePath(options.Root, Path.Combine(options.SandboxBase, Text(job, "id")!, "runlog.txt"))}");
         Console.WriteLine("  time      " + string.Join(", ", Times(host, board, elapsed)));

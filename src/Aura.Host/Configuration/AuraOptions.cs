@@ -3,6 +3,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
+using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Validation;
 using Npgsql;
 
@@ -96,6 +97,9 @@ public sealed record AuraOptions
     /// </summary>
     public int? WorkflowRetentionCount { get; init; }
 
+    /// <summary>How long the sandbox of a job that has ended stays; its snapshots stay with the archive. <c>AURA_SANDBOX_RETENTION_DAYS</c>, default 7.</summary>
+    public required TimeSpan SandboxRetention { get; init; }
+
     /// <summary>Where the HTTP endpoints of workflows live. <c>AURA_HTTP_WORKFLOWS_PATH</c>, default <c>/workflows</c>.</summary>
     public string HttpWorkflowsPath { get; init; } = "/workflows";
 
@@ -151,6 +155,7 @@ public sealed record AuraOptions
             AllowCSharp = reader.Flag("AURA_ALLOW_CSHARP"),
             WorkflowRetention = reader.Whole("AURA_WORKFLOW_RETENTION_DAYS", 365, 36_500) is var days and > 0 ? TimeSpan.FromDays(days) : null,
             WorkflowRetentionCount = reader.Whole("AURA_WORKFLOW_RETENTION_COUNT", 0, int.MaxValue) is var count and > 0 ? count : null,
+            SandboxRetention = TimeSpan.FromDays(reader.Whole("AURA_SANDBOX_RETENTION_DAYS", 7, 36_500)),
             HttpWorkflowsPath = reader.RoutePath("AURA_HTTP_WORKFLOWS_PATH", "/workflows"),
             FaultPoint = reader.Text("AURA_FAULT_POINT"),
         };
@@ -163,6 +168,8 @@ public sealed record AuraOptions
             throw new InvalidOptionsException(reader.Problems);
         return options;
     }
+
+    public SandboxOptions Sandboxes() => new() { BaseDirectory = SandboxBase, SnapshotDirectory = SnapshotDirectory, Retention = SandboxRetention };
 
     /// <summary>The Director's key: the one given, else the one of this state folder, made at the first start.</summary>
     public AuraOptions WithDirectorKey()

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Tools;
 
 namespace Aura.Orchestra.Employees;
@@ -30,7 +31,7 @@ internal sealed class Toolbox(IEmployeeTools tools)
 
     private static IReadOnlyList<string> TargetsOf(string tool, JsonElement arguments) => tool switch
     {
-        ToolNames.ApplyPatch => FileTools.Text(arguments, "patch") is { } patch ? PatchFailure.PathsOf(patch) : [],
+        ToolNames.ApplyPatch => FileTools.Text(arguments, "patch") is { } patch ? PatchText.PathsOf(patch) : [],
         ToolNames.ListFiles or ToolNames.SearchFiles => [FileTools.Text(arguments, "pattern") ?? "**"],
         _ => FileTools.Text(arguments, "path") is { } path ? [path] : [],
     };

@@ -24,6 +24,7 @@ internal static partial class Posix
 
     private const int AtCurrentDirectory = -100;
     private const int AtSymlinkNoFollow = 0x100;
+    private const int AtRemoveDirectory = 0x200;
     private const int AtEmptyPath = 0x1000;
     private const uint StatxBasic = 0x7ff;
 
@@ -39,7 +40,7 @@ internal static partial class Posix
     }
 
     [StructLayout(LayoutKind.Auto)]
-    public readonly record struct Entry(Kind Kind, long Size, uint Links, int Permissions);
+    public readonly record struct Entry(Kind Kind, long Size, uint Links, int Permissions, ulong Inode);
 
     /// <summary>Opens <paramref name="name"/> in a directory; null directory means the process's own. Returns null and the error on failure.</summary>
     public static SafeFileHandle? OpenAt(SafeFileHandle? directory, string name, int flags, int mode, out int error)
@@ -53,6 +54,9 @@ internal static partial class Posix
 
     public static Entry Stat(SafeFileHandle handle) => Stat(handle, "", AtEmptyPath);
 
+    /// <summary>What an absolute path names itself, without following a link at its end.</summary>
+    public static Entry Stat(string path) => Stat(null, path, AtSymlinkNoFollow);
+
     /// <summary>0, or the error number.</summary>
     public static int MakeDirectoryAt(SafeFileHandle directory, string name, int mode) =>
         MkdirAtNative(Number(directory), name, mode) == 0 ? 0 : Marshal.GetLastPInvokeError();
@@ -60,12 +64,32 @@ internal static partial class Posix
     public static int UnlinkAt(SafeFileHandle directory, string name) =>
         UnlinkAtNative(Number(directory), name, 0) == 0 ? 0 : Marshal.GetLastPInvokeError();
 
+    /// <summary>Removes an empty directory. 0, or the error number.</summary>
+    public static int RemoveDirectoryAt(SafeFileHandle directory, string name) =>
+        UnlinkAtNative(Number(directory), name, AtRemoveDirectory) == 0 ? 0 : Marshal.GetLastPInvokeError();
+
+    /// <summary>Returns when a file's bytes, or a directory's names, are on the disk.</summary>
+    /// <exception cref="IOException">The disk did not take them.</exception>
+    public static void Flush(SafeFileHandle handle)
+    {
+        if (FsyncNative(Number(handle)) != 0)
+            throw new IOException($"The disk did not take what was written (errno {Marshal.GetLastPInvokeError()}).");
+    }
+
+    /// <summary>Makes the names of a directory durable.</summary>
+    public static void FlushDirectory(string path)
+    {
+        using var handle = OpenAt(null, path, ReadOnly | DirectoryOnly, 0, out var error)
+            ?? throw new IOException($"The folder {path} cannot be opened (errno {error}).");
+        Flush(handle);
+    }
+
     public static int RenameAt(SafeFileHandle fromDirectory, string from, SafeFileHandle toDirectory, string to) =>
         RenameAtNative(Number(fromDirectory), from, Number(toDirectory), to) == 0 ? 0 : Marshal.GetLastPInvokeError();
 
     public static uint UserId() => GetEffectiveUserId();
 
-    private static Entry Stat(SafeFileHandle handle, string name, int flags)
+    private static Entry Stat(SafeFileHandle? handle, string name, int flags)
     {
         if (StatxNative(Number(handle), name, flags, StatxBasic, out var buffer) != 0)
             return default;
@@ -76,7 +100,7 @@ internal static partial class Posix
             0xA000 => Kind.Symlink,
             _ => Kind.Other,
         };
-        return new(kind, (long)buffer.Size, buffer.Links, buffer.Mode & 0xFFF);
+        return new(kind, (long)buffer.Size, buffer.Links, buffer.Mode & 0xFFF, buffer.Inode);
     }
 
     private static int Number(SafeFileHandle? handle) => handle is null ? AtCurrentDirectory : (int)handle.DangerousGetHandle();
@@ -90,6 +114,9 @@ internal static partial class Posix
 
         [FieldOffset(0x1c)]
         public ushort Mode;
+
+        [FieldOffset(0x20)]
+        public ulong Inode;
 
         [FieldOffset(0x28)]
         public ulong Size;
@@ -109,6 +136,9 @@ internal static partial class Posix
 
     [LibraryImport("libc", EntryPoint = "renameat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int RenameAtNative(int fromDirectory, string from, int toDirectory, string to);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FsyncNative(int file);
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     private static partial uint GetEffectiveUserId();

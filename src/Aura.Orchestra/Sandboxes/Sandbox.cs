@@ -9,18 +9,23 @@ namespace Aura.Orchestra.Sandboxes;
 /// </summary>
 public sealed class Sandbox
 {
-    private readonly SnapshotRepository _repository;
+    private readonly SandboxGit _git;
+    private readonly ObjectStore _objects;
     private readonly SandboxOptions _options;
     private readonly TimeProvider _time;
     private readonly string _exports;
     private readonly WorkTree _tree;
+    private readonly SnapshotLog _log;
+    private readonly SnapshotWriter _writer;
     private readonly Glob[] _allowed;
 
-    internal Sandbox(
-        SandboxMetadata metadata, string home, SnapshotRepository repository, string exports, SandboxOptions options, TimeProvider time)
+    internal Sandbox(SandboxMetadata metadata, string home, string exports, ObjectStore objects, Git git, SandboxOptions options, TimeProvider time)
     {
-        (Metadata, HomeDirectory, _repository, _exports, _options, _time) = (metadata, home, repository, exports, options, time);
+        (Metadata, HomeDirectory, _exports, _objects, _options, _time) = (metadata, home, exports, objects, options, time);
+        _git = new(git, home);
         _tree = new(WorkDirectory, Path.Combine(home, "scratch"));
+        _log = new(Path.Combine(exports, metadata.SnapshotLog));
+        _writer = new(metadata.SandboxId, _log, _tree, objects, options, time);
         _allowed = [.. metadata.AllowedPaths.Select(p => new Glob(p))];
     }
 
@@ -28,16 +33,11 @@ public sealed class Sandbox
 
     public string Id => Metadata.SandboxId;
 
-    /// <summary>Absolute; holds <c>metadata.json</c>, <c>work/</c> and the private index.</summary>
+    /// <summary>Absolute; holds <c>metadata.json</c>, <c>work/</c> and the private git directory.</summary>
     public string HomeDirectory { get; }
 
     /// <summary>Absolute; the project's files and nothing else.</summary>
     public string WorkDirectory => Path.Combine(HomeDirectory, "work");
-
-    /// <summary>The bare repository that holds this sandbox's snapshots (and, through alternates, the base).</summary>
-    public string SnapshotRepositoryPath => _repository.DirectoryPath;
-
-    private string Index => Path.Combine(HomeDirectory, "index");
 
     /// <summary>Files whose path matches, in path order, at most <see cref="SandboxOptions.MaxFiles"/>.</summary>
     public IReadOnlyList<SandboxFile> ListFiles(string pattern = "**")
@@ -57,7 +57,7 @@ public sealed class Sandbox
             return no;
         try
         {
-            return new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(bytes.Value);
+            return StrictUtf8.GetString(bytes.Value);
         }
         catch (DecoderFallbackException)
         {
@@ -66,27 +66,31 @@ public sealed class Sandbox
     }
 
     /// <summary>Creates or replaces a file with this text, in UTF-8.</summary>
-    public Task<SandboxResult<SandboxChange>> WriteFileAsync(string path, string content, CancellationToken cancellationToken = default)
+    public async Task<SandboxResult<SandboxChange>> WriteFileAsync(string path, string content, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
-        return WriteFileAsync(path, Encoding.UTF8.GetBytes(content), cancellationToken);
+        try
+        {
+            return await WriteFileAsync(path, StrictUtf8.GetBytes(content), cancellationToken);
+        }
+        catch (EncoderFallbackException)
+        {
+            return new Refusal(RefusalCodes.NotText, "The text holds half of a surrogate pair, which no encoding can write. Send whole characters.");
+        }
     }
 
     /// <summary>Creates or replaces a file with these bytes.</summary>
-    public async Task<SandboxResult<SandboxChange>> WriteFileAsync(string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
+    public async Task<SandboxResult<SandboxChange>> WriteFileAsync(
+        string path, ReadOnlyMemory<byte> content, CancellationToken cancellationToken = default)
     {
         var parsed = InScope(path);
         if (parsed.Refusal is { } refusal)
             return refusal;
         if (content.Length > _options.MaxFileBytes)
-            return new Refusal(RefusalCodes.TooLarge, $"'{parsed.Value}' would have {content.Length} bytes; at most {_options.MaxFileBytes} can be written.");
+            return new Refusal(
+                RefusalCodes.TooLarge, $"'{parsed.Value}' would have {content.Length} bytes; at most {_options.MaxFileBytes} can be written.");
         using var gate = await LockAsync(cancellationToken);
-        var exists = _tree.CheckWritable(parsed.Value);
-        if (exists.Refusal is { } no)
-            return no;
-        if (!exists.Value && _tree.Files().Take(_options.MaxFiles).Count() >= _options.MaxFiles)
-            return new Refusal(RefusalCodes.TooMany, $"The sandbox already holds {_options.MaxFiles} files.");
-        return await ChangeAsync($"before write {parsed.Value}", async () => await _tree.WriteAsync(parsed.Value, content, cancellationToken), parsed.Value, cancellationToken);
+        return await _writer.ChangeAsync($"before write {parsed.Value}", [new(parsed.Value, content, Executable: null)], cancellationToken);
     }
 
     public async Task<SandboxResult<SandboxChange>> DeleteFileAsync(string path, CancellationToken cancellationToken = default)
@@ -100,12 +104,12 @@ public sealed class Sandbox
             return no;
         if (!exists.Value)
             return new Refusal(RefusalCodes.NotFound, $"There is no file '{parsed.Value}'.");
-        return await ChangeAsync($"before delete {parsed.Value}", () => Task.FromResult(_tree.Delete(parsed.Value)), parsed.Value, cancellationToken);
+        return await _writer.ChangeAsync($"before delete {parsed.Value}", [new(parsed.Value, null, Executable: null)], cancellationToken);
     }
 
     /// <summary>
-    /// Applies a unified diff as a whole or not at all. It is first applied to the index alone; what that changes is checked
-    /// path by path, and only then do the files follow.
+    /// Applies a unified diff as a whole or not at all: it is worked out in memory, checked path by path, and only then do the files
+    /// follow. A refusal names the hunk that does not apply and what the file holds there.
     /// </summary>
     public async Task<SandboxResult<SandboxChange>> ApplyPatchAsync(string patch, CancellationToken cancellationToken = default)
     {
@@ -113,85 +117,100 @@ public sealed class Sandbox
         if (Encoding.UTF8.GetByteCount(patch) > _options.MaxPatchBytes)
             return new Refusal(RefusalCodes.TooLarge, $"The patch is larger than {_options.MaxPatchBytes} bytes.");
         using var gate = await LockAsync(cancellationToken);
-        var saved = await SaveAsync("before patch", cancellationToken);
-        if (saved.Refusal is { } refusal)
-            return refusal;
-
-        var trial = Path.Combine(HomeDirectory, "index.patch");
-        try
-        {
-            File.Copy(Index, trial, overwrite: true);
-            var rejected = await PatchIndexAsync(trial, patch.EndsWith('\n') ? patch : patch + "\n", cancellationToken);
-            if (rejected is not null)
-                return rejected;
-            var tree = await _repository.RunAsync(WorkDirectory, trial, ["write-tree"], cancellationToken);
-            var changes = await UnifiedDiffFilesAsync(saved.Value.Tree, tree, cancellationToken);
-            foreach (var change in changes)
-            {
-                if (await CheckAsync(change, cancellationToken) is { } no)
-                    return no;
-            }
-
-            await _repository.RunAsync(WorkDirectory, Index, ["read-tree", "-u", "--reset", tree], cancellationToken);
-            return new SandboxChange(saved.Value, [.. changes.Select(c => c.Path)]);
-        }
-        finally
-        {
-            File.Delete(trial);
-        }
+        var changes = await new PatchPlan(_tree, InScope, _options.MaxFileBytes).MakeAsync(patch, cancellationToken);
+        return changes.Refusal is { } refusal ? refusal : await _writer.ChangeAsync("before patch", changes.Value, cancellationToken);
     }
 
-    /// <summary>Saves the files as they are.</summary>
+    /// <summary>Saves the files as they are, what other hands than this sandbox's changed included.</summary>
     public async Task<SandboxResult<Snapshot>> CreateSnapshotAsync(string label, CancellationToken cancellationToken = default)
     {
         using var gate = await LockAsync(cancellationToken);
-        return await SaveAsync(label, cancellationToken);
+        using var objects = await _objects.EnterAsync(cancellationToken);
+        var found = await ScanAsync(cancellationToken);
+        return found.Refusal is { } refusal ? refusal : await _writer.SaveAsync(label, found.Value.Found, found.Value.Files, cancellationToken);
     }
 
     /// <summary>Makes the files what they were at a snapshot, after saving what they are now.</summary>
     public async Task<SandboxResult<SandboxChange>> RestoreSnapshotAsync(int sequence, CancellationToken cancellationToken = default)
     {
         using var gate = await LockAsync(cancellationToken);
-        var wanted = (await _repository.ListAsync(Id, cancellationToken)).FirstOrDefault(s => s.Sequence == sequence);
-        if (wanted is null)
+        if ((await HistoryAsync(cancellationToken)).Snapshots.All(s => s.Sequence != sequence))
             return NoSnapshot(sequence);
-        var saved = await SaveAsync($"before restore {sequence}", cancellationToken);
-        if (saved.Refusal is { } refusal)
-            return refusal;
-        var changes = await UnifiedDiffFilesAsync(saved.Value.Tree, wanted.Tree, cancellationToken);
-        await _repository.RunAsync(WorkDirectory, Index, ["read-tree", "-u", "--reset", wanted.Tree], cancellationToken);
-        return new SandboxChange(saved.Value, [.. changes.Select(c => c.Path)]);
+        using (await _objects.EnterAsync(cancellationToken))
+        {
+            var scan = await ScanAsync(cancellationToken);
+            if (scan.Refusal is { } refusal)
+                return refusal;
+            if (scan.Value.Found.Count > 0
+                && (await _writer.SaveAsync($"before restore {sequence}: found", scan.Value.Found, scan.Value.Files, cancellationToken))
+                    .Refusal is { } full)
+                return full;
+        }
+
+        var history = await HistoryAsync(cancellationToken);
+        var (now, then) = (history.At(), history.At(sequence));
+        var changes = new List<PlannedChange>();
+        foreach (var (path, state) in then.OrderBy(s => s.Key, StringComparer.Ordinal))
+        {
+            if (state == now.GetValueOrDefault(path))
+                continue;
+            // Paths of the log were once accepted, or found by a scan: those are refused as any other would be.
+            var parsed = SandboxPath.Parse(path);
+            if (parsed.Refusal is { } no)
+                return no;
+            changes.Add(PlannedChange.Of(
+                parsed.Value, state is null ? null : await _objects.ReadAsync(state.Object, cancellationToken), state?.Executable));
+        }
+
+        return await _writer.ChangeAsync($"before restore {sequence}", changes, cancellationToken);
     }
 
     /// <summary>In order of their sequence.</summary>
-    public Task<IReadOnlyList<Snapshot>> ListSnapshotsAsync(CancellationToken cancellationToken = default) => _repository.ListAsync(Id, cancellationToken);
+    public async Task<IReadOnlyList<Snapshot>> ListSnapshotsAsync(CancellationToken cancellationToken = default) =>
+        (await HistoryAsync(cancellationToken)).Snapshots;
 
     /// <summary>What the employee changed: the files against the base commit, new and ignored files included.</summary>
     public async Task<SandboxResult<UnifiedDiff>> DiffAsync(CancellationToken cancellationToken = default)
     {
         using var gate = await LockAsync(cancellationToken);
-        if (NestedRepository() is { } refusal)
+        if (_tree.Survey(_options.MaxFiles, _options.MaxHeldFileBytes, out _) is { } refusal)
             return refusal;
-        var tree = await _repository.WriteTreeAsync(WorkDirectory, Index, cancellationToken);
-        return await UnifiedDiff.BetweenAsync(_repository.Git, _repository.DirectoryPath, Metadata.BaseCommit, tree, cancellationToken: cancellationToken);
+        return await _git.DiffAsync(Metadata.BaseCommit, await _git.WriteTreeAsync(cancellationToken), cancellationToken);
     }
 
     /// <summary>Writes a snapshot as <c>snap-YYYYMMDD-HHMMSS.zip</c> and returns the file's absolute path.</summary>
     public async Task<SandboxResult<string>> ExportZipAsync(int sequence, CancellationToken cancellationToken = default)
     {
-        var wanted = (await _repository.ListAsync(Id, cancellationToken)).FirstOrDefault(s => s.Sequence == sequence);
-        return wanted is null ? NoSnapshot(sequence) : await _repository.ExportAsync(wanted, _exports, cancellationToken);
+        using var gate = await LockAsync(cancellationToken);
+        var history = await HistoryAsync(cancellationToken);
+        return history.Snapshots.FirstOrDefault(s => s.Sequence == sequence) is { } wanted
+            ? await _git.ExportAsync(wanted, Metadata.BaseCommit, history.At(sequence), _objects, _exports, cancellationToken)
+            : NoSnapshot(sequence);
     }
+
+    private static UTF8Encoding StrictUtf8 { get; } = new(false, throwOnInvalidBytes: true);
 
     private Refusal NoSnapshot(int sequence) => new(RefusalCodes.NotFound, $"Sandbox '{Id}' has no snapshot {sequence}.");
 
-    private Task<FileLock> LockAsync(CancellationToken cancellationToken) =>
-        FileLock.AcquireAsync(SandboxStore.LockOf(HomeDirectory), _time, cancellationToken);
+    /// <summary>The sandbox for one operation alone; what a dead process began in it is finished first.</summary>
+    private async Task<FileLock> LockAsync(CancellationToken cancellationToken)
+    {
+        var gate = await FileLock.AcquireAsync(SandboxStore.LockOf(HomeDirectory), _time, cancellationToken);
+        try
+        {
+            await _writer.RecoverAsync(cancellationToken);
+            return gate;
+        }
+        catch
+        {
+            gate.Dispose();
+            throw;
+        }
+    }
 
-    private Task<IReadOnlyList<ChangedFile>> UnifiedDiffFilesAsync(string from, string to, CancellationToken cancellationToken) =>
-        ChangedFile.BetweenAsync(_repository.Git, _repository.DirectoryPath, from, to, null, cancellationToken);
+    private async Task<SnapshotHistory> HistoryAsync(CancellationToken cancellationToken) => new(Id, await _log.ReadAsync(cancellationToken));
 
-    private SandboxResult<SandboxPath> InScope(string path)
+    private SandboxResult<SandboxPath> InScope(string? path)
     {
         var parsed = SandboxPath.Parse(path);
         return parsed.IsRefused || _allowed.Any(g => g.Matches(parsed.Value.ToString())) ? parsed : OutOfScope(parsed.Value.ToString());
@@ -200,69 +219,37 @@ public sealed class Sandbox
     private Refusal OutOfScope(string path) => new(
         RefusalCodes.OutsideScope, $"'{path}' is outside this job's scope. It may write: {string.Join(", ", Metadata.AllowedPaths)}.");
 
-    private async Task<SandboxResult<SandboxChange>> ChangeAsync(
-        string label, Func<Task<SandboxResult<bool>>> change, SandboxPath path, CancellationToken cancellationToken)
+    /// <summary>What differs from what the log says: changes by other hands. Looks at every file.
+    /// The caller holds the store's gate.</summary>
+    private async Task<SandboxResult<(IReadOnlyList<PathChange> Found, int Files)>> ScanAsync(CancellationToken cancellationToken)
     {
-        var saved = await SaveAsync(label, cancellationToken);
-        if (saved.Refusal is { } refusal)
+        if (_tree.Survey(_options.MaxFiles, _options.MaxHeldFileBytes, out var files) is { } refusal)
             return refusal;
-        var done = await change();
-        return done.Refusal is { } no ? no : new SandboxChange(saved.Value, [path.ToString()]);
-    }
+        var expected = (await HistoryAsync(cancellationToken)).At();
+        var tree = await _git.WriteTreeAsync(cancellationToken);
+        var changed = await _git.ChangedAsync(Metadata.BaseCommit, tree, cancellationToken);
+        if (changed.FirstOrDefault(c => c.TouchesLink && !c.IsDeleted) is { } link)
+            return new Refusal(
+                RefusalCodes.Symlink, $"'{link.Path}' is a symbolic link that the project does not have. Links are not saved; remove it.");
 
-    private async Task<SandboxResult<Snapshot>> SaveAsync(string label, CancellationToken cancellationToken)
-    {
-        if (NestedRepository() is { } refusal)
-            return refusal;
-        var earlier = await _repository.ListAsync(Id, cancellationToken);
-        if (earlier.Count >= _options.MaxSnapshots)
-            return new Refusal(RefusalCodes.TooMany, $"Sandbox '{Id}' already has {earlier.Count} snapshots, one for each write; no more writes are possible.");
-        var tree = await _repository.WriteTreeAsync(WorkDirectory, Index, cancellationToken);
-        var last = earlier.Count == 0 ? null : earlier[^1];
-        return await _repository.SaveAsync(Id, (last?.Sequence ?? 0) + 1, label, tree, last?.Commit ?? Metadata.BaseCommit, cancellationToken);
-    }
-
-    // "git add" would store a nested repository as a bare reference and lose its files.
-    private Refusal? NestedRepository()
-    {
-        var options = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint, MatchCasing = MatchCasing.CaseInsensitive };
-        var found = Directory.EnumerateFileSystemEntries(WorkDirectory, ".git", options).FirstOrDefault();
-        return found is null ? null : new(
-            RefusalCodes.GitDirectory, $"'{Path.GetRelativePath(WorkDirectory, found)}' is a git directory inside the sandbox. Remove it.");
-    }
-
-    private async Task<Refusal?> PatchIndexAsync(string index, string patch, CancellationToken cancellationToken)
-    {
-        // Models count lines badly and forget the a/ b/ prefixes: strict first, then forgiving. Context must match always.
-        string? first = null;
-        foreach (string[] mode in (string[][])[[], ["--recount"], ["--recount", "-p0"]])
+        var found = new List<PathChange>();
+        foreach (var path in changed.Where(c => !c.TouchesLink).Select(c => c.Path).Union(expected.Keys).Order(StringComparer.Ordinal))
         {
-            var result = await _repository.TryAsync(
-                WorkDirectory, index, ["apply", "--cached", "--whitespace=nowarn", .. mode, "-"], patch, cancellationToken);
-            if (result.Succeeded)
-                return null;
-            first ??= result.StandardError.Trim();
+            var parsed = SandboxPath.Parse(path);
+            if (parsed.Refusal is { } no)
+                return no;
+            var now = await _writer.StateAsync(parsed.Value, cancellationToken);
+            if (now.Refusal is { } not)
+                return not;
+            var before = expected.TryGetValue(path, out var known) ? known : await BaseStateAsync(path, cancellationToken);
+            if (now.Value.State != before)
+                found.Add(new(path, before, now.Value.State));
         }
 
-        return new(RefusalCodes.PatchRejected, $"The patch does not apply: {first}. Read the file again and make the patch against what it holds now.");
+        return (found, files);
     }
 
-    private async Task<Refusal?> CheckAsync(ChangedFile change, CancellationToken cancellationToken)
-    {
-        var parsed = InScope(change.Path);
-        if (parsed.Refusal is { } refusal)
-            return refusal;
-        if (change.TouchesLink)
-            return new(RefusalCodes.Symlink, $"The patch would make or change the symbolic link '{change.Path}'.");
-        if (change.TouchesSubmodule)
-            return new(RefusalCodes.GitDirectory, $"The patch would make or change the submodule '{change.Path}'.");
-        if (!change.IsAdded && _tree.CheckWritable(parsed.Value).Refusal is { } no)
-            return no;
-        if (change.IsDeleted)
-            return null;
-        var size = long.Parse(await _repository.RunAsync(["cat-file", "-s", change.NewObject], cancellationToken));
-        return size > _options.MaxFileBytes
-            ? new(RefusalCodes.TooLarge, $"The patch would make '{change.Path}' {size} bytes long; at most {_options.MaxFileBytes} can be written.")
-            : null;
-    }
+    private async Task<FileState?> BaseStateAsync(string path, CancellationToken cancellationToken) =>
+        await _git.FileAsync(Metadata.BaseCommit, path, cancellationToken) is { } file
+            ? new(await _objects.PutAsync(file.Content, cancellationToken), file.Executable) : null;
 }

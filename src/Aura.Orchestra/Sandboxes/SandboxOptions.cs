@@ -6,7 +6,7 @@ public sealed class SandboxOptions
     /// <summary>Holds <c>&lt;job&gt;/attempt-&lt;n&gt;/</c> and <c>&lt;job&gt;/runlog.txt</c>.</summary>
     public string BaseDirectory { get; set; } = "./sandboxes";
 
-    /// <summary>Holds <c>&lt;project&gt;.git</c> and the zip exports.</summary>
+    /// <summary>Holds the contents that snapshots need (<c>objects/</c>) and, per sandbox, its undo log and zip exports (<c>session-&lt;id&gt;/</c>).</summary>
     public string SnapshotDirectory { get; set; } = "./snapshots";
 
     /// <summary>Largest file that is read or written, in bytes.</summary>
@@ -16,10 +16,21 @@ public sealed class SandboxOptions
     public long MaxPatchBytes { get; set; } = 4 * 1024 * 1024;
 
     /// <summary>Most files a working copy may hold.</summary>
-    public int MaxFiles { get; set; } = 20_000;
+    public int MaxFiles { get; set; } = 50_000;
+
+    /// <summary>
+    /// Largest file that a working copy may hold when it is compared with its base, in bytes: what other hands than the sandbox's left there.
+    /// </summary>
+    public long MaxHeldFileBytes { get; set; } = 256L << 20;
 
     /// <summary>Most snapshots one attempt may take; each write takes one, so this also bounds the writes.</summary>
     public int MaxSnapshots { get; set; } = 2_000;
+
+    /// <summary>How long the working copy of a job that has ended stays.</summary>
+    public TimeSpan Retention { get; set; } = TimeSpan.FromDays(7);
+
+    /// <summary>Tests only: called at named places of a write, where a process may die.</summary>
+    internal Action<string>? FaultPoint { get; set; }
 }
 
 /// <summary>What a new sandbox is made from.</summary>
@@ -56,14 +67,18 @@ public sealed record SandboxMetadata
     public required string BaseCommit { get; init; }
     public required IReadOnlyList<string> AllowedPaths { get; init; }
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>The name of its undo log, below <c>session-&lt;id&gt;/</c> of the snapshots.</summary>
+    public required string SnapshotLog { get; init; }
 }
 
 /// <param name="Path">Relative to the sandbox's root, with <c>/</c>.</param>
 public sealed record SandboxFile(string Path, long Size);
 
-/// <summary>One saved state of a sandbox: a commit in the project's snapshot repository under <c>refs/snapshots/&lt;sandbox&gt;/&lt;sequence&gt;</c>.</summary>
+/// <summary>One saved state of a sandbox.</summary>
 /// <param name="Sequence">From 1, without gaps.</param>
-public sealed record Snapshot(string SandboxId, int Sequence, string Label, string Commit, string Tree, DateTimeOffset CreatedAt);
+/// <param name="Commit">Hash of the log's line: it covers the base commit and every change up to here.</param>
+public sealed record Snapshot(string SandboxId, int Sequence, string Label, string Commit, DateTimeOffset CreatedAt);
 
 /// <summary>What a write did.</summary>
 /// <param name="Before">The snapshot taken just before.</param>

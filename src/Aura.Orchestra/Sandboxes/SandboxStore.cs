@@ -56,19 +56,14 @@ public sealed partial class SandboxStore
         if (!NamePattern().IsMatch(request.ProjectName))
             throw new ArgumentException($"The project name '{request.ProjectName}' must be of letters, digits, '_' and '-', at most 64.", nameof(request));
 
-        var repository = RepositoryOf(request.ProjectName);
-        await repository.EnsureAsync(request.RepositoryPath, cancellationToken);
-        // "^{commit}" also refuses a commit whose objects are missing.
-        var baseCommit = await repository.RunAsync(["rev-parse", "--verify", "--quiet", $"{request.BaseCommit}^{{commit}}"], cancellationToken);
-
         var home = HomeOf(request.JobId, request.Attempt);
+        var session = SessionOf(request.SandboxId);
         using var gate = await FileLock.AcquireAsync(LockOf(home), _time, cancellationToken);
         var building = Aside(home, "new");
         try
         {
-            var work = Path.Combine(building, "work");
-            Directory.CreateDirectory(work);
-            await repository.RunAsync(work, Path.Combine(building, "index"), ["read-tree", "-u", "--reset", baseCommit], cancellationToken);
+            Directory.CreateDirectory(building);
+            var baseCommit = await new SandboxGit(_git, building).CheckOutAsync(request.RepositoryPath, request.BaseCommit, cancellationToken);
             var metadata = new SandboxMetadata
             {
                 SandboxId = request.SandboxId,
@@ -79,11 +74,24 @@ public sealed partial class SandboxStore
                 BaseCommit = baseCommit,
                 AllowedPaths = request.AllowedPaths.Count == 0 ? ["**"] : [.. request.AllowedPaths],
                 CreatedAt = _time.GetUtcNow(),
+                // A name of its own: until the folder is in its place, the log of the sandbox before it is the one that counts.
+                SnapshotLog = $"snapshots-{Guid.NewGuid():N}.log",
             };
+            var log = Path.Combine(session, metadata.SnapshotLog);
+            await SnapshotLog.CreateAsync(log, new()
+            {
+                SandboxId = metadata.SandboxId,
+                ProjectName = metadata.ProjectName,
+                RepositoryPath = metadata.RepositoryPath,
+                BaseCommit = baseCommit,
+                Files = new WorkTree(Path.Combine(building, "work"), building).Files().Count(),
+                CreatedAt = metadata.CreatedAt,
+            }, cancellationToken);
             await File.WriteAllTextAsync(Path.Combine(building, "metadata.json"), JsonSerializer.Serialize(metadata, Json) + "\n", cancellationToken);
-            await repository.ForgetAsync(request.SandboxId, cancellationToken);
             Replace(building, home);
-            return new(metadata, home, repository, ExportsOf(request.SandboxId), _options, _time);
+            foreach (var old in Directory.EnumerateFiles(session, "snapshots-*.log").Where(f => f != log))
+                File.Delete(old);
+            return Opened(metadata, home);
         }
         finally
         {
@@ -94,12 +102,11 @@ public sealed partial class SandboxStore
     /// <summary>An existing sandbox; refused with <c>invalid_sandbox</c> or <c>not_found</c>.</summary>
     public SandboxResult<Sandbox> Open(string sandboxId)
     {
-        if (sandboxId is null || IdPattern().Match(sandboxId) is not { Success: true } match
-            || !int.TryParse(match.Groups["attempt"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var attempt))
+        if (Parse(sandboxId) is not var (job, attempt))
             return new Refusal(RefusalCodes.InvalidSandbox, "The sandbox id is not of the form '<job-id>-a<attempt>'.");
-        var home = HomeOf(match.Groups["job"].Value, attempt);
+        var home = HomeOf(job, attempt);
         return ReadMetadata(home) is { } metadata && metadata.SandboxId == sandboxId
-            ? new Sandbox(metadata, home, RepositoryOf(metadata.ProjectName), ExportsOf(sandboxId), _options, _time)
+            ? Opened(metadata, home)
             : new Refusal(RefusalCodes.NotFound, $"There is no sandbox '{sandboxId}'.");
     }
 
@@ -121,24 +128,147 @@ public sealed partial class SandboxStore
         if (found.IsRefused)
             return false;
         var home = found.Value.HomeDirectory;
-        using (await FileLock.AcquireAsync(LockOf(home), _time, cancellationToken))
+        using (var gate = await FileLock.AcquireAsync(LockOf(home), _time, cancellationToken))
         {
-            if (forgetSnapshots)
-                await RepositoryOf(found.Value.Metadata.ProjectName).ForgetAsync(sandboxId, cancellationToken);
+            // Somebody else may have been faster.
+            if (!Directory.Exists(home))
+                return false;
             var aside = Aside(home, "old");
             Directory.Move(home, aside);
+            if (forgetSnapshots)
+                DeleteTree(SessionOf(sandboxId));
             DeleteTree(aside);
+            gate.Delete();
         }
 
+        RemoveIfEmpty(Path.GetDirectoryName(home)!);
         return true;
+    }
+
+    /// <summary>Lets go of the snapshots of a sandbox that has no working copy any more. False when it has one again.</summary>
+    internal async Task<bool> ForgetAsync(string sandboxId, CancellationToken cancellationToken)
+    {
+        if (Parse(sandboxId) is not var (job, attempt))
+            return false;
+        var home = HomeOf(job, attempt);
+        using (var gate = await FileLock.AcquireAsync(LockOf(home), _time, cancellationToken))
+        {
+            if (Directory.Exists(home))
+                return false;
+            DeleteTree(SessionOf(sandboxId));
+            gate.Delete();
+        }
+
+        RemoveIfEmpty(Path.GetDirectoryName(home)!);
+        return true;
+    }
+
+    /// <summary>
+    /// Removes what dead processes left: copies that were being built or removed, lock files of sandboxes that are gone, empty folders.
+    /// Who builds or removes holds the attempt's lock: what lies there while the lock is free is nobody's. Returns how many.
+    /// </summary>
+    public int RemoveLeftovers()
+    {
+        if (!Directory.Exists(_base))
+            return 0;
+        var removed = 0;
+        foreach (var job in Directory.EnumerateDirectories(_base))
+        {
+            var attempts = Directory.EnumerateFileSystemEntries(job, ".attempt-*").Select(p => AttemptPattern().Match(Path.GetFileName(p)))
+                .Where(m => m.Success).Select(m => m.Groups["attempt"].Value).Distinct().ToList();
+            foreach (var attempt in attempts)
+                removed += RemoveLeftovers(Path.Combine(job, attempt));
+            removed += RemoveIfEmpty(job) ? 1 : 0;
+        }
+
+        return removed;
+    }
+
+    private static int RemoveLeftovers(string home)
+    {
+        using var gate = FileLock.TryAcquire(LockOf(home));
+        if (gate is null)
+            return 0;
+        var aside = Directory.EnumerateDirectories(Path.GetDirectoryName(home)!, $".{Path.GetFileName(home)}.*").ToList();
+        foreach (var folder in aside)
+            DeleteTree(folder);
+        if (Directory.Exists(home))
+            return aside.Count;
+        gate.Delete();
+        return aside.Count + 1;
+    }
+
+    /// <summary>The job of a sandbox; empty when the id is no sandbox's.</summary>
+    internal static string JobOf(string sandboxId) => Parse(sandboxId)?.Job ?? "";
+
+    private static (string Job, int Attempt)? Parse(string? sandboxId) =>
+        sandboxId is not null && IdPattern().Match(sandboxId) is { Success: true } match
+            && int.TryParse(match.Groups["attempt"].ValueSpan, NumberStyles.None, CultureInfo.InvariantCulture, out var attempt)
+            ? (match.Groups["job"].Value, attempt) : null;
+
+    /// <summary>What is wrong with a sandbox's folder, one sentence each; nothing when all is well.</summary>
+    public IReadOnlyList<string> Check(string sandboxId)
+    {
+        if (Parse(sandboxId) is not var (job, attempt))
+            return ["The id is not of the form '<job-id>-a<attempt>'."];
+        var home = HomeOf(job, attempt);
+        if (!Directory.Exists(home))
+            return [$"There is no sandbox '{sandboxId}' in {_base}."];
+        if (ReadMetadata(home) is not { } metadata)
+            return [$"{home}/metadata.json is missing or cannot be read."];
+        var problems = new List<string>();
+        if (metadata.SandboxId != sandboxId)
+            problems.Add($"{home}/metadata.json is of sandbox '{metadata.SandboxId}'.");
+        foreach (var folder in new[] { "work", "git" }.Select(f => Path.Combine(home, f)).Append(metadata.RepositoryPath)
+            .Where(f => !Directory.Exists(f)))
+            problems.Add($"The folder {folder} is missing.");
+        if (!File.Exists(Path.Combine(SessionOf(sandboxId), metadata.SnapshotLog)))
+            problems.Add($"The snapshot log {Path.Combine(SessionOf(sandboxId), metadata.SnapshotLog)} is missing.");
+        if (problems.Count == 0
+            && new WorkTree(Path.Combine(home, "work"), home).Survey(_options.MaxFiles, _options.MaxHeldFileBytes, out _) is { } refusal)
+            problems.Add(refusal.Message);
+        return problems;
+    }
+
+    /// <summary>The ids of all sandbox folders, also of those that cannot be opened.</summary>
+    public IReadOnlyList<string> Ids()
+    {
+        if (!Directory.Exists(_base))
+            return [];
+        return [.. Directory.EnumerateDirectories(_base)
+            .SelectMany(job => Directory.EnumerateDirectories(job, "attempt-*"))
+            .Select(home => $"{Path.GetFileName(Path.GetDirectoryName(home))}-a{Path.GetFileName(home)["attempt-".Length..]}")
+            .Order(StringComparer.Ordinal)];
     }
 
     internal static string LockOf(string home) => Path.Combine(Path.GetDirectoryName(home)!, $".{Path.GetFileName(home)}.lock");
 
     internal static void DeleteTree(string directory)
     {
-        if (Directory.Exists(directory))
-            Directory.Delete(directory, recursive: true);
+        try
+        {
+            if (Directory.Exists(directory))
+                Directory.Delete(directory, recursive: true);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Somebody else deletes it, too.
+        }
+    }
+
+    // Another attempt of the job, or its run log, keeps the folder.
+    private static bool RemoveIfEmpty(string directory)
+    {
+        try
+        {
+            Directory.Delete(directory);
+            return true;
+        }
+        catch (IOException)
+        {
+            // It is not empty, or it went already.
+            return false;
+        }
     }
 
     private static void Replace(string building, string home)
@@ -168,12 +298,17 @@ public sealed partial class SandboxStore
 
     private string HomeOf(string jobId, int attempt) => Path.Combine(_base, jobId, $"attempt-{attempt}");
 
-    private string ExportsOf(string sandboxId) => Path.Combine(_snapshots, $"session-{sandboxId}");
+    private string SessionOf(string sandboxId) => Path.Combine(_snapshots, $"session-{sandboxId}");
 
-    private SnapshotRepository RepositoryOf(string project) => new(_git, Path.Combine(_snapshots, project + ".git"), _time);
+    private Sandbox Opened(SandboxMetadata metadata, string home) =>
+        new(metadata, home, SessionOf(metadata.SandboxId), new(_snapshots, _time), _git, _options, _time);
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_-]{0,63}\z", RegexOptions.NonBacktracking)]
     private static partial Regex NamePattern();
+
+    [GeneratedRegex(
+        @"\A\.(?<attempt>attempt-[0-9]{1,6})\.(lock|(new|old)-[0-9a-f]{32})\z", RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+    private static partial Regex AttemptPattern();
 
     [GeneratedRegex(@"\A(?<job>[A-Za-z0-9][A-Za-z0-9_-]{0,63})-a(?<attempt>[0-9]{1,6})\z", RegexOptions.NonBacktracking)]
     private static partial Regex IdPattern();

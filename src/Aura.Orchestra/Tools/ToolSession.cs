@@ -177,12 +177,8 @@ public sealed class ToolSession
         var patch = call.Given.Text("patch", int.MaxValue);
         if (call.Given.Problem is { } problem)
             return problem;
-        call.Target = string.Join(", ", PatchFailure.PathsOf(patch));
-        var result = await Sandbox.ApplyPatchAsync(patch, call.Cancel);
-        if (result.Refusal is not { Code: RefusalCodes.PatchRejected } rejected)
-            return await ChangedAsync(result, call);
-        var why = await PatchFailure.ExplainAsync(patch, async path => await Sandbox.ReadFileAsync(path, call.Cancel) is { IsRefused: false } read ? read.Value : null);
-        return ToolResult.Refused(rejected.Code, why is null ? rejected.Message : $"{rejected.Message}\n{why}\nNothing was changed.");
+        call.Target = string.Join(", ", PatchText.PathsOf(patch));
+        return await ChangedAsync(await Sandbox.ApplyPatchAsync(patch, call.Cancel), call);
     }
 
     private async Task<ToolResult> SnapshotAsync(Call call)

@@ -74,7 +74,7 @@ public sealed class MaliciousScriptTests
         result.ToolCalls.Select(c => c.RefusalCode).ShouldBe(
         [
             "outside_sandbox", "outside_sandbox", "outside_sandbox", "git_directory", "git_directory", "outside_sandbox",
-            "outside_scope", "outside_scope", "outside_sandbox", "patch_rejected", "outside_scope",
+            "outside_scope", "outside_scope", "outside_sandbox", "outside_sandbox", "outside_scope",
         ]);
         result.Artifacts.ShouldBeEmpty();
         diff.IsEmpty.ShouldBeTrue();

@@ -47,6 +47,8 @@ internal sealed class TestProject : IAsyncDisposable
 
     public SandboxStore Store(SandboxOptions? options = null) => new(options ?? Options, Git, TimeProvider.System);
 
+    public SnapshotKeeper Keeper() => new(Options, TimeProvider.System);
+
     public Task<Sandbox> SandboxAsync(string job = "job-1", int attempt = 1, SandboxOptions? options = null, params string[] allowed) =>
         Store(options).CreateAsync(new()
         {
