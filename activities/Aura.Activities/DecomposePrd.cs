@@ -78,10 +78,19 @@ public sealed class DecomposePrd : CodeActivity
     {
         var backend = prd.Backend ?? context.GetRequiredService<EmployeeOptions>().DefaultBackend;
         var status = await context.GetRequiredService<EmployeeBackends>().CheckAsync(backend, context.CancellationToken);
-        if (backend == ScriptedEmployee.BackendName || !status.IsAvailable)
+        if (backend is ScriptedEmployee.BackendName or EmployeeBackends.Cli || !status.IsAvailable)
             return new PlanOutcome.PlanRefused([$"The PRD has no tasks of its own, and the backend '{backend}' cannot plan: {status.Detail} Write 'tasks' into the PRD."]);
         var planned = await context.GetRequiredService<Planner>().PlanAsync(
-            new() { Backend = backend, Model = status.Models[0], Title = prd.Title, Description = prd.Description, ProjectName = prd.ProjectId },
+            new()
+            {
+                Backend = backend,
+                Model = status.Models[0],
+                PrdId = prd.Id,
+                Title = prd.Title,
+                Description = prd.Description,
+                ProjectName = prd.ProjectId,
+                Files = await context.GetRequiredService<ProjectRepositories>().ListFilesAsync(prd.ProjectId, context.CancellationToken),
+            },
             context.CancellationToken);
         return planned.Outcome;
     }

@@ -59,6 +59,7 @@ public sealed class EmployeeWork : CodeActivity
 
         var sandbox = await OpenAsync(context, SandboxStore.IdOf(job.Id, attempt), delivery);
         var backend = Queue.Get(context)["employee:".Length..];
+        var log = context.GetRequiredService<SandboxStore>().RunLogOf(job.Id);
         var result = await context.GetRequiredService<EmployeeBackends>().Adapter(backend).WorkAsync(new()
         {
             PrdId = prd.Id,
@@ -73,15 +74,19 @@ public sealed class EmployeeWork : CodeActivity
             PreviousFailure = context.Get(Feedback),
             Conflict = context.Get(Conflict),
             Model = model,
+            WorkDirectory = sandbox.WorkDirectory,
+            // Without the token: the last lines of a cancelled attempt are worth having.
+            Log = lines => log.AppendLinesAsync(lines, CancellationToken.None),
         }, new SandboxTools(context.GetRequiredService<ToolSessions>().Over(sandbox, new(model, job.Id, attempt))), context.CancellationToken);
 
-        var log = context.GetRequiredService<SandboxStore>().RunLogOf(job.Id);
         await log.AppendAsync($"employee {model} (attempt {attempt})", sandbox.WorkDirectory, new(
             result.HasSubmission ? 0 : 1, result.Output, result.HasSubmission ? "" : result.Explanation, TimedOut: false, OutputTruncated: false, TimeSpan.Zero),
             context.CancellationToken);
         context.Set(Confidence, result.SelfConfidence);
         if (result.HasSubmission)
             await SubmitAsync(context, job, attempt, model, sandbox, result);
+        else if (result.FinishReason == EmployeeFinish.Misconfigured)
+            await EscalateAsync(context, job, $"The employee '{model}' of backend '{backend}' cannot work: {result.Explanation}");
         else
             await FailAsync(context, $"The employee stopped ({result.FinishReason}): {result.Explanation}");
     }
@@ -129,6 +134,13 @@ public sealed class EmployeeWork : CodeActivity
         work.Add(ModelChanges.Diff(model, job.Id, attempt, diff.Value.Text, sandbox.Metadata.BaseCommit));
         work.Add(ModelChanges.Artifact(model, job.Id, attempt, ArtifactTypes.Docs, new { result.Explanation, result.Output, result.Usage, result.Cost }));
         await context.CompleteActivityWithOutcomesAsync("Submitted");
+    }
+
+    /// <summary>No attempt can help before a person has mended the settings: the retries are kept for that.</summary>
+    private async ValueTask EscalateAsync(ActivityExecutionContext context, Job job, string problem)
+    {
+        context.GetRequiredService<UnitOfWork>().Add(JobChanges.Escalated(job.Id, problem));
+        await FailAsync(context, problem);
     }
 
     private async ValueTask FailAsync(ActivityExecutionContext context, string problem)

@@ -55,12 +55,14 @@ public sealed class ScoreJob : CodeActivity
         var attempt = Attempt.Get(context);
         var model = Model.Get(context);
         var problem = context.Get(Problem);
+        // Escalated before it was judged: the employee could not even begin. That says nothing about the model's work.
+        var isStopped = job.Status == JobStatus.Escalated;
         var judged = problem is { Length: > 0 } ? Unjudged(problem) : await JudgeAsync(context, job, attempt, model);
 
         var work = context.GetRequiredService<UnitOfWork>();
         foreach (var tick in judged.Ticks)
             work.Add(JobChanges.Tick(job.Id, attempt, tick.Name, tick.Passed, new { detail = tick.Details }));
-        if (model is { Length: > 0 })
+        if (model is { Length: > 0 } && !isStopped)
         {
             work.Add(ModelChanges.Run(model, job.Id, attempt, judged.Accepted, judged.Score.Value, context.Get(Confidence), new
             {
@@ -71,7 +73,7 @@ public sealed class ScoreJob : CodeActivity
             }));
         }
 
-        var outcome = judged.Accepted ? "Accepted" : job.MayRetry && attempt > 0 ? "Retry" : "Escalated";
+        var outcome = judged.Accepted ? "Accepted" : job.MayRetry && attempt > 0 && !isStopped ? "Retry" : "Escalated";
         work.Add(outcome switch
         {
             "Accepted" => JobChanges.Completed(job.Id, attempt, judged.Score.Value),

@@ -5,6 +5,8 @@ using Aura.Host.Elsa;
 using Aura.Host.Mcp;
 using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
+using Aura.Orchestra.Employees.Ledger;
+using Aura.Orchestra.Employees.Prompting;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Planning;
 using Aura.Orchestra.Prds;
@@ -137,6 +139,7 @@ public static class Composition
         services.AddSingleton<TickOptions>();
         services.AddSingleton<ScoreWeights>();
         services.AddSingleton(EmployeesOf(options));
+        services.AddSingleton<IModelLedger>(s => s.GetRequiredService<ModelCallStore>());
         services.AddSingleton<EmployeeBackends>();
         services.AddSingleton<Planner>();
         services.AddSingleton(Queues);
@@ -149,8 +152,17 @@ public static class Composition
             DefaultBackend = options.Backend,
             ProjectsDirectory = options.ProjectsDirectory,
             Scripted = new() { Directory = options.ScriptsDirectory },
-            Ollama = new() { Host = options.OllamaHost, Models = options.Models[EmployeeBackends.Ollama] },
+            Ollama = new() { Host = options.OllamaHost, Models = options.Models[EmployeeBackends.Ollama], ContextTokens = options.OllamaContext },
+            Agents = options.Agents,
+            Prices = options.Prices,
+            MaxTurns = options.EmployeeLimits.Turns,
+            MaxTokens = options.EmployeeLimits.Tokens > 0 ? options.EmployeeLimits.Tokens : null,
+            MaxCost = options.EmployeeLimits.Cost > 0 ? options.EmployeeLimits.Cost : null,
+            TimeLimit = options.EmployeeLimits.Time,
+            Secrets = [.. options.Secrets, .. DatabasePassword(options), .. new[] { options.DirectorKey, options.TokenKey }.OfType<string>()],
+            CaptureContent = options.TraceContent,
         };
+        employees.AgentJail.Isolation = options.Isolation;
         employees.OpenAi.ApiKey = options.OpenAiKey;
         employees.OpenAi.BaseUrl = options.OpenAiBaseUrl ?? employees.OpenAi.BaseUrl;
         employees.Gemini.ApiKey = options.GeminiKey;
@@ -160,6 +172,9 @@ public static class Composition
             employees.Gemini.Models = gemini;
         return employees;
     }
+
+    private static IReadOnlyList<string> DatabasePassword(AuraOptions options) => SecretRedactor.SecretsOf(
+        new Dictionary<string, string?> { ["PASSWORD"] = new NpgsqlConnectionStringBuilder(options.Database).Password });
 
     /// <summary>Every available backend's models become employees; whether one is active stays as HR or the Director left it.</summary>
     private static async Task EnsureModelsAsync(IServiceProvider services, NpgsqlDataSource dataSource, CancellationToken cancellationToken)

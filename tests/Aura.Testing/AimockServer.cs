@@ -9,7 +9,7 @@ namespace Aura.Testing;
 
 /// <summary>
 /// An independent server that speaks OpenAI's API (npm @copilotkit/aimock), on loopback, with answers from
-/// <c>tests/fixtures/aimock</c>. Installed once into <c>.aura/tools</c> of the checkout. Models are the names of the cases.
+/// <c>tests/fixtures/aimock</c>. The launcher's <c>test</c> verb brings it into the state folder. Models are the names of the cases.
 /// </summary>
 public partial class AimockServer : IAsyncLifetime
 {
@@ -29,7 +29,7 @@ public partial class AimockServer : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        var module = await InstallAsync();
+        var module = Installed();
         var listening = new TaskCompletionSource<Uri>(TaskCreationOptions.RunContinuationsAsynchronously);
         var said = "";
         _server = _processes.RunAsync(
@@ -40,6 +40,7 @@ public partial class AimockServer : IAsyncLifetime
                 [
                     Path.Combine(module, "dist", "cli.js"), "--port", "0", "--strict",
                     "--fixtures", Repository.Path("tests", "fixtures", "aimock", "employees.json"),
+                    "--fixtures", Repository.Path("tests", "fixtures", "aimock", "contract.json"),
                     "--fixtures", Repository.Path("tests", "fixtures", "aimock", "planner.json"),
                     "--fixtures", Repository.Path("tests", "fixtures", "aimock", "pipeline.json"),
                 ],
@@ -63,7 +64,7 @@ public partial class AimockServer : IAsyncLifetime
     public EmployeeOptions Options(string path = "/v1", string key = Key) => new()
     {
         OpenAi = new() { BaseUrl = new Uri(Address, path).AbsoluteUri, ApiKey = key },
-        Gemini = new() { BaseUrl = new Uri(Address, "/v1/").AbsoluteUri, ApiKey = key },
+        Gemini = new() { BaseUrl = new Uri(Address, "/v1beta/openai/").AbsoluteUri, ApiKey = key },
         Ollama = new() { Host = Address.Authority },
         MaxRetryDelay = TimeSpan.FromMilliseconds(20),
         MaxRetries = 2,
@@ -91,25 +92,16 @@ public partial class AimockServer : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    private async Task<string> InstallAsync()
+    private static string Installed()
     {
-        var home = Repository.Path(".aura", "tools", $"aimock-{Version}");
-        var module = Path.Combine(home, "node_modules", "@copilotkit", "aimock");
-        // Test classes and test processes run side by side.
-        using var gate = await FileLock.AcquireAsync(home + ".lock", TimeProvider.System);
-        if (File.Exists(Path.Combine(home, "installed")))
-            return module;
-        Directory.CreateDirectory(home);
-        var result = await _processes.RunAsync(new()
-        {
-            FileName = "npm",
-            Arguments = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--prefix", home, $"{Package}@{Version}"],
-            WorkingDirectory = home,
-        });
-        if (!result.Succeeded)
-            throw new InvalidOperationException($"npm could not install {Package}@{Version} into {home}: {result.StandardError}");
-        await File.WriteAllTextAsync(Path.Combine(home, "installed"), "");
-        return module;
+        var state = Environment.GetEnvironmentVariable("AURA_STATE") is { Length: > 0 } given ? given : Repository.Path(".aura");
+        var module = Path.Combine(state, "tools", "aimock", "node_modules", "@copilotkit", "aimock");
+        var description = Path.Combine(module, "package.json");
+        var version = File.Exists(description) ? JsonElement.Parse(File.ReadAllText(description)).GetProperty("version").GetString() : null;
+        return version == Version
+            ? module
+            : throw new InvalidOperationException(
+                $"{Package} {Version} is not in {module}{(version is null ? "" : $" ({version} is)")}. './aura test' brings it; or run 'npm ci --ignore-scripts' on a copy of eng/aimock in {Path.Combine(state, "tools", "aimock")}.");
     }
 
     [GeneratedRegex(@"http://127\.0\.0\.1:\d+", RegexOptions.None, matchTimeoutMilliseconds: 1000)]

@@ -33,7 +33,7 @@ public sealed class AuraApiOptions
     public TimeSpan StreamHeartbeat { get; set; } = TimeSpan.FromSeconds(15);
 
     /// <summary>The backends that a PRD may name.</summary>
-    public IReadOnlyList<string> Backends { get; set; } = ["scripted", "ollama", "openai", "gemini"];
+    public IReadOnlyList<string> Backends { get; set; } = ["scripted", "ollama", "openai", "gemini", "cli"];
 }
 
 /// <summary>The organisation's HTTP API.</summary>

@@ -3,6 +3,9 @@ using System.Net;
 using System.Security.Cryptography;
 using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
+using Aura.Orchestra.Employees.Cli;
+using Aura.Orchestra.Employees.Ledger;
+using Aura.Orchestra.Employees.Prompting;
 using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Validation;
 using Npgsql;
@@ -67,9 +70,28 @@ public sealed record AuraOptions
     public string? TokenKey { get; init; }
 
     public string? OllamaHost { get; init; }
+
+    /// <summary>Tokens for question and answer at Ollama. <c>OLLAMA_CONTEXT_LENGTH</c>, default 16384.</summary>
+    public required int OllamaContext { get; init; }
     public string? OpenAiKey { get; init; }
     public string? OpenAiBaseUrl { get; init; }
     public string? GeminiKey { get; init; }
+
+    /// <summary>Command-line agents. <c>AURA_EMPLOYEES</c>, default <c>employees.json</c> of the root when there is one.</summary>
+    public IReadOnlyList<CliAgent> Agents { get; init; } = [];
+
+    /// <summary>What models cost. <c>AURA_PRICES</c>, a file; null for the table that comes with Aura.</summary>
+    public PriceTable? Prices { get; init; }
+
+    /// <summary>Limits of one attempt: answers, tokens (0 for none), cost (0 for none), time. <c>AURA_EMPLOYEE_TURNS</c>, <c>_TOKENS</c>,
+    /// <c>_COST</c>, <c>_SECONDS</c>.</summary>
+    public required (int Turns, int Tokens, decimal Cost, TimeSpan Time) EmployeeLimits { get; init; }
+
+    /// <summary>Values that must stand in no prompt, protocol or log.</summary>
+    public IReadOnlyList<string> Secrets { get; init; } = [];
+
+    /// <summary>Whether traces hold prompts and answers. <c>AURA_TRACE_CONTENT</c>, default false.</summary>
+    public bool TraceContent { get; init; }
 
     /// <summary>Model names by backend, the preferred first; empty for the backend's own choice.</summary>
     public required IReadOnlyDictionary<string, IReadOnlyList<string>> Models { get; init; }
@@ -140,9 +162,17 @@ public sealed record AuraOptions
             DirectorKey = reader.Secret("DIRECTOR_API_KEY") ?? "",
             TokenKey = reader.Secret("AURA_TOKEN_KEY"),
             OllamaHost = reader.Text("OLLAMA_HOST"),
+            OllamaContext = reader.Whole("OLLAMA_CONTEXT_LENGTH", 16_384, 10_000_000),
             OpenAiKey = reader.Secret("OPENAI_API_KEY"),
             OpenAiBaseUrl = reader.Address("OPENAI_BASE_URL"),
             GeminiKey = reader.Secret("GEMINI_API_KEY"),
+            Agents = reader.Agents("AURA_EMPLOYEES", root),
+            Prices = reader.Prices("AURA_PRICES", root),
+            EmployeeLimits = (
+                reader.Whole("AURA_EMPLOYEE_TURNS", 40, 1000), reader.Whole("AURA_EMPLOYEE_TOKENS", 2_000_000, int.MaxValue),
+                reader.Amount("AURA_EMPLOYEE_COST"), reader.Seconds("AURA_EMPLOYEE_SECONDS", 900)),
+            Secrets = SecretRedactor.SecretsOf(Environment.GetEnvironmentVariables()),
+            TraceContent = reader.Flag("AURA_TRACE_CONTENT"),
             Models = new Dictionary<string, IReadOnlyList<string>>
             {
                 [EmployeeBackends.Ollama] = reader.List("OLLAMA_MODEL"),
@@ -160,6 +190,10 @@ public sealed record AuraOptions
             FaultPoint = reader.Text("AURA_FAULT_POINT"),
         };
         _ = reader.Port("UI_PORT", 5173);
+        if (options.OllamaContext < 2048)
+            reader.Problem("OLLAMA_CONTEXT_LENGTH", "is smaller than 2048: the instructions and tools alone need more.");
+        if (options.EmployeeLimits.Turns == 0)
+            reader.Problem("AURA_EMPLOYEE_TURNS", "is 0; an employee needs at least one answer.");
         if (options.DirectorKey is { Length: > 0 and < 16 })
             reader.Problem("DIRECTOR_API_KEY", "is shorter than 16 characters. Use a longer one, or unset it to have one made.");
         if (options.TokenKey is { Length: < 32 })
@@ -277,6 +311,54 @@ public sealed record AuraOptions
                 return number;
             Problem(name, $"is '{text}'; it must be a whole number from 0 to {largest}.");
             return fallback;
+        }
+
+        /// <summary>An amount of money; 0 when it is not given.</summary>
+        public decimal Amount(string name)
+        {
+            if (Text(name) is not { } text)
+                return 0;
+            if (decimal.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var amount) && amount <= 1_000_000)
+                return amount;
+            Problem(name, $"is '{text}'; it must be an amount such as 1.50, in the price table's currency.");
+            return 0;
+        }
+
+        public IReadOnlyList<CliAgent> Agents(string name, string root)
+        {
+            var file = Folder(name, root, "employees.json");
+            // Without the variable the file is only looked for.
+            if (Text(name) is null && !File.Exists(file))
+                return [];
+            if (Contents(name, file) is not { } text)
+                return [];
+            var agents = CliAgents.Parse(text, file, Secret, out var errors);
+            foreach (var error in errors)
+                Problem(name, $"cannot be used: {error}");
+            return agents ?? [];
+        }
+
+        public PriceTable? Prices(string name, string root)
+        {
+            if (Text(name) is null || Contents(name, Folder(name, root, "")) is not { } text)
+                return null;
+            var table = PriceTable.Parse(text, Text(name)!, out var errors);
+            foreach (var error in errors)
+                Problem(name, $"cannot be used: {error}");
+            return table;
+        }
+
+        private string? Contents(string name, string file)
+        {
+            try
+            {
+                return File.ReadAllText(file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Problem(name, $"names '{file}', which cannot be read: {e.Message}");
+                return null;
+            }
         }
 
         public IPAddress IpAddress(string name)

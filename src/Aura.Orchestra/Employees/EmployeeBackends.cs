@@ -1,16 +1,26 @@
 using System.Net.Http.Json;
 using System.Text.Json;
+using Aura.Orchestra.Employees.Chat;
+using Aura.Orchestra.Employees.Cli;
+using Aura.Orchestra.Employees.Ledger;
+using Aura.Orchestra.Employees.Prompting;
+using Aura.Orchestra.Processes;
+using Aura.Orchestra.Validation;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Aura.Orchestra.Employees;
 
 /// <summary>Whether a backend can be used here.</summary>
-/// <param name="Kind"><c>local</c> or <c>cloud</c>, as in the table of models.</param>
+/// <param name="Kind"><c>local</c>, <c>cloud</c> or <c>cli</c>, as in the table of models.</param>
 /// <param name="Detail">What it uses; or why it cannot be used and how to change that.</param>
 /// <param name="Endpoint">Null when it needs none or has none.</param>
 /// <param name="Models">To choose from, the preferred first; empty when it is not available.</param>
-public sealed record BackendStatus(string Name, string Kind, bool IsAvailable, string Detail, Uri? Endpoint, IReadOnlyList<string> Models);
+public sealed record BackendStatus(string Name, string Kind, bool IsAvailable, string Detail, Uri? Endpoint, IReadOnlyList<string> Models)
+{
+    /// <summary>Models that are asked for and are not there: not fetched, not installed or not complete; each with what to do.</summary>
+    public IReadOnlyDictionary<string, string> Missing { get; init; } = new Dictionary<string, string>();
+}
 
 /// <summary>All backends, by name, and what each needs.</summary>
 public sealed class EmployeeBackends
@@ -18,6 +28,7 @@ public sealed class EmployeeBackends
     public const string OpenAi = "openai";
     public const string Ollama = "ollama";
     public const string Gemini = "gemini";
+    public const string Cli = "cli";
 
     private const string DefaultOpenAiModel = "gpt-5-mini";
     private const string DefaultGeminiModel = "gemini-2.5-flash";
@@ -27,21 +38,32 @@ public sealed class EmployeeBackends
     private readonly TimeProvider _time;
     private readonly IReadOnlyDictionary<string, IEmployeeAdapter> _adapters;
 
-    public EmployeeBackends(EmployeeOptions options, TimeProvider time, ILoggerFactory? loggers = null)
+    public EmployeeBackends(
+        EmployeeOptions options, TimeProvider time, ILoggerFactory? loggers = null, IModelLedger? ledger = null, ProcessRunner? processes = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         (_options, _time) = (options, time);
-        var logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<ChatEmployee>();
+        loggers ??= NullLoggerFactory.Instance;
+        Redactor = new([options.OpenAi.ApiKey, options.Gemini.ApiKey, .. options.Secrets, .. options.Agents.SelectMany(a => a.Secrets.Values)]);
+        Calls = new(options, options.Prices ?? PriceTable.BuiltIn(), Redactor, time, loggers.CreateLogger<ModelCalls>(), ledger);
+        var logger = loggers.CreateLogger<ChatEmployee>();
+        // Only who runs agents needs the thread that starts processes.
+        var jail = new Lazy<Jail>(() => new(options.AgentJail, processes ?? new(), time));
         IEmployeeAdapter[] adapters =
         [
             new ScriptedEmployee(options, time),
-            .. new[] { Ollama, OpenAi, Gemini }.Select(name => new ChatEmployee(name, this, options, time, logger)),
+            .. new[] { Ollama, OpenAi, Gemini }.Select(name => new ChatEmployee(name, this, options, Calls, Redactor, time, logger)),
+            new CliEmployee(options, jail, Calls, Redactor, time, loggers.CreateLogger<CliEmployee>()),
         ];
         _adapters = adapters.ToDictionary(a => a.Backend, StringComparer.Ordinal);
     }
 
+    internal ModelCalls Calls { get; }
+
+    internal SecretRedactor Redactor { get; }
+
     /// <summary>All names, the one that needs nothing first.</summary>
-    public static IReadOnlyList<string> Names { get; } = [ScriptedEmployee.BackendName, Ollama, OpenAi, Gemini];
+    public static IReadOnlyList<string> Names { get; } = [ScriptedEmployee.BackendName, Ollama, OpenAi, Gemini, Cli];
 
     /// <exception cref="ArgumentException">There is no such backend.</exception>
     public IEmployeeAdapter Adapter(string backend) => _adapters.TryGetValue(backend, out var adapter)
@@ -57,6 +79,8 @@ public sealed class EmployeeBackends
         _ = Adapter(backend);
         if (backend == ScriptedEmployee.BackendName)
             return new(backend, "local", true, "Plays script files; no model is called.", null, [ScriptedEmployee.ModelName]);
+        if (backend == Cli)
+            return CheckAgents();
         var kind = backend == Ollama ? "local" : "cloud";
         var (endpoint, missing) = EndpointOf(backend);
         if (endpoint is null)
@@ -65,6 +89,16 @@ public sealed class EmployeeBackends
             return await CheckOllamaAsync(endpoint, cancellationToken);
         var (settings, fallback) = backend == OpenAi ? (_options.OpenAi, DefaultOpenAiModel) : (_options.Gemini, DefaultGeminiModel);
         return new(backend, kind, true, $"{endpoint}.", endpoint.BaseUrl, settings.Models is { Count: > 0 } models ? models : [fallback]);
+    }
+
+    /// <summary>The configured endpoint, or another one that was asked for; then without a key that belongs to a different host.</summary>
+    internal (ChatEndpoint? Endpoint, string Missing) EndpointOf(string backend, Uri? own)
+    {
+        var (configured, missing) = EndpointOf(backend);
+        if (own is null)
+            return (configured, missing);
+        var isSameHost = configured?.BaseUrl.GetLeftPart(UriPartial.Authority) == own.GetLeftPart(UriPartial.Authority);
+        return (new(backend, own, isSameHost ? configured!.ApiKey : null, isSameHost && configured!.ModernTokenLimit), "");
     }
 
     internal (ChatEndpoint? Endpoint, string Missing) EndpointOf(string backend)
@@ -100,7 +134,9 @@ public sealed class EmployeeBackends
             text = "http://" + (text.StartsWith(':') ? "127.0.0.1" + text : text);
         if (!Uri.TryCreate(text, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.Host.Length == 0)
             return null;
-        var address = new UriBuilder(url) { Path = url.AbsolutePath.TrimEnd('/') is var path && path.EndsWith("/v1", StringComparison.Ordinal) ? path : path + "/v1", Query = "", Fragment = "" };
+        // Some people know it by its OpenAI-compatible address.
+        var path = url.AbsolutePath.TrimEnd('/');
+        var address = new UriBuilder(url) { Path = path.EndsWith("/v1", StringComparison.Ordinal) ? path[..^3] : path, Query = "", Fragment = "" };
         if (!withScheme && !HasPort(text))
             address.Port = 11434;
         if (address.Host is "0.0.0.0" or "[::]")
@@ -122,12 +158,22 @@ public sealed class EmployeeBackends
         using var client = new HttpClient(handler);
         try
         {
-            var answer = await client.GetFromJsonAsync<JsonElement>(new Uri(endpoint.BaseUrl.AbsoluteUri.TrimEnd('/') + "/models"), either.Token);
-            var installed = answer.GetProperty("data").EnumerateArray().Select(m => m.GetProperty("id").GetString() ?? "").Where(m => m.Length > 0).ToList();
-            IReadOnlyList<string> models = _options.Ollama.Models is { Count: > 0 } preferred ? preferred : installed;
-            return models.Count > 0
-                ? new(Ollama, "local", true, $"{endpoint}, {installed.Count} models.", endpoint.BaseUrl, models)
-                : new(Ollama, "local", false, $"{endpoint} has no models. Fetch one with 'ollama pull'.", endpoint.BaseUrl, []);
+            var answer = await client.GetFromJsonAsync<JsonElement>(OllamaWire.Address(endpoint.BaseUrl, "api/tags"), either.Token);
+            var installed = answer.GetProperty("models").EnumerateArray().Select(m => m.GetProperty("name").GetString() ?? "")
+                .Where(m => m.Length > 0).ToList();
+            if (_options.Ollama.Models is not { Count: > 0 } preferred)
+            {
+                return installed.Count > 0
+                    ? new(Ollama, "local", true, $"{endpoint}, {installed.Count} models.", endpoint.BaseUrl, installed)
+                    : new(Ollama, "local", false, $"{endpoint} has no models. Fetch one with 'ollama pull'.", endpoint.BaseUrl, []);
+            }
+
+            List<string> pulled =
+                [.. preferred.Where(p => installed.Contains(p, StringComparer.Ordinal) || installed.Contains(p + ":latest", StringComparer.Ordinal))];
+            var missing = preferred.Except(pulled, StringComparer.Ordinal).ToDictionary(m => m, m => $"Not pulled: run 'ollama pull {m}'.");
+            var detail =
+                $"{endpoint}, {installed.Count} models{string.Concat(missing.Select(m => $"; '{m.Key}' is not among them: run 'ollama pull {m.Key}'"))}.";
+            return new(Ollama, "local", pulled.Count > 0, detail, endpoint.BaseUrl, pulled) { Missing = missing };
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -140,5 +186,18 @@ public sealed class EmployeeBackends
 
         BackendStatus Unreachable(string why) => new(
             Ollama, "local", false, $"{endpoint} cannot be used: {why}. Is Ollama running there?", endpoint.BaseUrl, []);
+    }
+
+    private BackendStatus CheckAgents()
+    {
+        if (_options.Agents.Count == 0)
+            return new(Cli, "cli", false, "No agents are described: write employees.json (see docs/employees.md).", null, []);
+        var problems = _options.Agents.Select(a => (a.Name, Problem: a.Problem())).Where(a => a.Problem is not null)
+            .ToDictionary(a => a.Name, a => a.Problem!);
+        IReadOnlyList<string> usable = [.. _options.Agents.Select(a => a.Name).Where(n => !problems.ContainsKey(n))];
+        var detail =
+            string.Join(' ',
+            [usable.Count > 0 ? $"Agents: {string.Join(", ", usable)}." : "No agent can be used.", .. problems.Select(p => $"{p.Key}: {p.Value}")]);
+        return new(Cli, "cli", usable.Count > 0, detail, null, usable) { Missing = problems };
     }
 }

@@ -7,7 +7,7 @@ namespace Aura.Orchestra.Employees;
 /// <summary>A way to have work done: one for each kind of model endpoint, and the script player. Outcomes are values.</summary>
 public interface IEmployeeAdapter
 {
-    /// <summary>Its name in queues and requests: <c>scripted</c>, <c>openai</c>, <c>ollama</c> or <c>gemini</c>.</summary>
+    /// <summary>Its name in queues and requests: <c>scripted</c>, <c>openai</c>, <c>ollama</c>, <c>gemini</c> or <c>cli</c>.</summary>
     string Backend { get; }
 
     /// <summary>
@@ -87,6 +87,15 @@ public sealed record EmployeeRequest
 
     /// <summary>Instead of the backend's configured endpoint; null for that one.</summary>
     public Uri? Endpoint { get; init; }
+
+    /// <summary>
+    /// The sandbox's files where this machine has them, for adapters that work on a copy; null elsewhere: then the copy is made through
+    /// the tools. Never written to.
+    /// </summary>
+    public string? WorkDirectory { get; init; }
+
+    /// <summary>Gets lines of what the employee says while it works, without secrets, some at a time and never two calls at once.</summary>
+    public Func<string, Task>? Log { get; init; }
 }
 
 /// <summary>Why an employee stopped.</summary>
@@ -99,6 +108,18 @@ public enum EmployeeFinish
     Truncated,
     TurnLimit,
     TimeLimit,
+
+    /// <summary>The attempt's budget of tokens is used up.</summary>
+    TokenLimit,
+
+    /// <summary>The attempt's budget of money is used up.</summary>
+    CostLimit,
+
+    /// <summary>It repeated the same call with the same answer after it had been told.</summary>
+    Looping,
+
+    /// <summary>The conversation does not fit into the model's context, however much is left out.</summary>
+    ContextLimit,
 
     /// <summary>The model or its provider would not do it.</summary>
     Refused,
@@ -152,7 +173,7 @@ public sealed record EmployeeResult
 
     public EmployeeUsage Usage { get; init; } = EmployeeUsage.None;
 
-    /// <summary>In the provider's currency; null when it is not known.</summary>
+    /// <summary>In the price table's currency; null when the cost of one of its calls is not known.</summary>
     public decimal? Cost { get; init; }
 
     public required EmployeeFinish FinishReason { get; init; }
@@ -161,7 +182,8 @@ public sealed record EmployeeResult
 
     /// <summary>True when there may be something to validate: it finished, or stopped at a limit after it had changed files.</summary>
     public bool HasSubmission => FinishReason == EmployeeFinish.Completed
-        || (FinishReason is EmployeeFinish.Truncated or EmployeeFinish.TurnLimit or EmployeeFinish.TimeLimit && Artifacts.Count > 0);
+        || (FinishReason is EmployeeFinish.Truncated or EmployeeFinish.TurnLimit or EmployeeFinish.TimeLimit or EmployeeFinish.TokenLimit
+            or EmployeeFinish.CostLimit or EmployeeFinish.Looping or EmployeeFinish.ContextLimit && Artifacts.Count > 0);
 
     /// <summary>True when the endpoint failed rather than the employee: the same attempt may be tried again later.</summary>
     public bool IsTransient => FinishReason is EmployeeFinish.RateLimited or EmployeeFinish.Unavailable;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Aura.Orchestra.Employees.Prompting;
 using Aura.Orchestra.Sandboxes;
 
 namespace Aura.Orchestra.Employees;
@@ -14,13 +15,15 @@ public sealed class ScriptedEmployee(EmployeeOptions options, TimeProvider time)
 
     private const string NoModel = "Backend 'scripted': no model is called, a script is played.";
 
+    private readonly SecretRedactor _redactor = new(options.Secrets);
+
     public string Backend => BackendName;
 
     public async Task<EmployeeResult> WorkAsync(EmployeeRequest request, IEmployeeTools tools, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(tools);
-        var protocol = new WorkProtocol(NoModel);
+        var protocol = new WorkProtocol(NoModel, _redactor);
         var (script, problem) = await FindAsync(request, cancellationToken);
         if (script is null)
         {

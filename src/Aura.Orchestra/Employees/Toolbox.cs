@@ -13,6 +13,9 @@ internal sealed class Toolbox(IEmployeeTools tools)
 
     public IReadOnlyList<ToolDefinition> Definitions => tools.Definitions;
 
+    /// <summary>Whether a tool of that name changes files.</summary>
+    public static bool Changes(string tool) => tool is ToolNames.WriteFile or ToolNames.ApplyPatch or ToolNames.DeleteFile;
+
     public IReadOnlyList<ToolCall> Calls => _calls;
 
     /// <summary>Paths that were written or deleted, each once.</summary>
@@ -24,7 +27,7 @@ internal sealed class Toolbox(IEmployeeTools tools)
         var targets = TargetsOf(tool, arguments);
         var target = string.Join(", ", targets);
         _calls.Add(new(tool, target.Length > MaxTarget ? target[..MaxTarget] + "…" : target, result.RefusalCode));
-        if (!result.IsRefused && tool is ToolNames.WriteFile or ToolNames.ApplyPatch or ToolNames.DeleteFile)
+        if (!result.IsRefused && Changes(tool))
             _artifacts.AddRange(targets.Where(t => !_artifacts.Contains(t, StringComparer.Ordinal)));
         return result;
     }

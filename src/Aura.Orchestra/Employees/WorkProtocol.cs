@@ -1,4 +1,5 @@
 using System.Text;
+using Aura.Orchestra.Employees.Prompting;
 
 namespace Aura.Orchestra.Employees;
 
@@ -13,10 +14,20 @@ internal sealed class WorkProtocol
     private int _tailLength;
     private int _leftOut;
 
-    public WorkProtocol(string firstLine) => Add(firstLine);
+    private readonly SecretRedactor _redactor;
+
+    public WorkProtocol(string firstLine, SecretRedactor redactor)
+    {
+        _redactor = redactor;
+        Add(firstLine);
+    }
+
+    /// <summary>The text as it may be kept: without secrets and hidden characters.</summary>
+    public string Clean(string text) => _redactor.CleanLog(HiddenText.Strip(text).Text);
 
     public void Add(string line)
     {
+        line = Clean(line);
         var bounded = (line.Length > MaxLine ? line[..MaxLine] + "…" : line).Replace("\r", "", StringComparison.Ordinal).Replace("\n", "\n  ", StringComparison.Ordinal);
         if (_head.Length < MaxLength / 2)
         {
@@ -33,9 +44,11 @@ internal sealed class WorkProtocol
         }
     }
 
-    public void Add(ToolCall call, ToolResult result) => Add(result.IsRefused
+    public void Add(ToolCall call, ToolResult result) => Add(LineOf(call, result));
+
+    public static string LineOf(ToolCall call, ToolResult result) => result.IsRefused
         ? $"{call.Tool} {call.Target} → refused ({result.RefusalCode}): {result.Text}"
-        : $"{call.Tool} {call.Target} → done ({result.Text.Length} characters)");
+        : $"{call.Tool} {call.Target} → done ({result.Text.Length} characters)";
 
     public override string ToString()
     {

@@ -1,7 +1,8 @@
 using System.Text;
 using System.Text.Json;
 using Aura.Orchestra.Employees;
-using OpenAI.Chat;
+using Aura.Orchestra.Employees.Chat;
+using Aura.Orchestra.Employees.Prompting;
 
 namespace Aura.Orchestra.Planning;
 
@@ -11,6 +12,9 @@ public sealed record PlanRequest
     /// <summary>One of <see cref="EmployeeBackends.Names"/>.</summary>
     public required string Backend { get; init; }
     public required string Model { get; init; }
+
+    /// <summary>For the ledger; null when there is none yet.</summary>
+    public string? PrdId { get; init; }
     public required string ProjectName { get; init; }
     public required string Title { get; init; }
     public string Description { get; init; } = "";
@@ -28,16 +32,16 @@ public sealed record PlannerResult(PlanOutcome Outcome, EmployeeUsage Usage, int
 public sealed class Planner(EmployeeBackends backends, EmployeeOptions options)
 {
     private const int MaxRounds = 2;
-    private const int MaxFilesShown = 400;
+    private const int MaxMap = 12_000;
 
     // Strict mode of the strictest server: every property required, nothing else allowed.
-    private static readonly BinaryData Schema = BinaryData.FromString(
+    private const string Schema =
         """
         {"type":"object","additionalProperties":false,"required":["tasks"],"properties":{"tasks":{"type":"array","items":{
         "type":"object","additionalProperties":false,"required":["id","title","description","depends_on","allowed_paths"],"properties":{
         "id":{"type":"string"},"title":{"type":"string"},"description":{"type":"string"},
         "depends_on":{"type":"array","items":{"type":"string"}},"allowed_paths":{"type":"array","items":{"type":"string"}}}}}}}
-        """);
+        """;
 
     private const string Instructions =
         """
@@ -49,41 +53,46 @@ public sealed class Planner(EmployeeBackends backends, EmployeeOptions options)
         - As few tasks as make sense; one is fine for small work. Existing tests must keep passing after every task.
         """;
 
-    private readonly ModelChat _chat = new(options);
-
     /// <summary>One question, and one more with the reasons when the first plan was refused.</summary>
     public async Task<PlannerResult> PlanAsync(PlanRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         var usage = EmployeeUsage.None;
-        if (request.Backend == ScriptedEmployee.BackendName)
-            return Refused(0, "Backend 'scripted' calls no model and cannot plan. Give the PRD its 'tasks', or choose a backend that calls a model.");
+        if (request.Backend is ScriptedEmployee.BackendName or EmployeeBackends.Cli)
+            return Refused(0,
+                $"Backend '{request.Backend}' calls no model itself and cannot plan. Give the PRD its 'tasks', or choose a backend that calls a model.");
         var (endpoint, missing) = backends.EndpointOf(backends.Adapter(request.Backend).Backend);
         if (endpoint is null)
             return Refused(0, $"The planner's backend '{request.Backend}' cannot be used: {missing}");
 
-        List<ChatMessage> messages = [new SystemChatMessage(Instructions), new UserChatMessage(PromptOf(request))];
+        var fence = new DataFence(backends.Redactor);
+        var context = request.Backend == EmployeeBackends.Ollama ? options.Ollama.ContextTokens : options.ContextTokens;
+        var room = Math.Min(options.MaxOutputTokens, context / 2);
+        List<ModelMessage> messages = [new(Speaker.System, $"{Instructions}\n{fence.Explanation}"), new(Speaker.User, PromptOf(request, fence))];
         IReadOnlyList<string> reasons = [];
         for (var round = 1; round <= MaxRounds; round++)
         {
-            var format = new ChatCompletionOptions { ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat("plan", Schema, jsonSchemaIsStrict: true) };
-            var answer = await _chat.AskAsync(endpoint, request.Model, messages, format, cancellationToken);
+            var answer = await backends.Calls.AskAsync(
+                endpoint, request.Model, new() { Messages = messages, AnswerSchema = Schema, MaxOutputTokens = room, ContextTokens = context },
+                new("plan", request.PrdId, null, null), null, cancellationToken);
             usage = usage.Plus(answer.Usage);
-            if (answer.Completion is not { } said)
+            if (answer.Reply is not { } said)
                 return Refused(round, $"The planner gave no plan: {answer.Problem}");
-            if (!string.IsNullOrEmpty(said.Refusal) || said.FinishReason == ChatFinishReason.ContentFilter)
+            if (!string.IsNullOrEmpty(said.Refusal) || said.End == ReplyEnd.Filtered)
                 return Refused(round, $"The planner model refused: {(string.IsNullOrEmpty(said.Refusal) ? "the provider's content filter stopped the answer" : said.Refusal)}");
             // Asked again it would be cut again.
-            if (said.FinishReason == ChatFinishReason.Length)
+            if (said.End == ReplyEnd.Length)
                 return Refused(round, $"The plan was cut at {answer.Usage.Completion} tokens. Make the PRD smaller, or raise Aura:Employees:MaxOutputTokens (now {options.MaxOutputTokens}).");
-            var text = string.Concat(said.Content.Select(c => c.Text));
+            var text = said.Text;
             var outcome = Read(text, request.MaxTasks);
             if (outcome is not PlanOutcome.PlanRefused refused)
                 return new(outcome, usage, round);
             reasons = refused.Reasons;
             if (text.Length > 0)
-                messages.Add(new AssistantChatMessage(text));
-            messages.Add(new UserChatMessage($"This plan cannot be used:\n{string.Join("\n", reasons.Select(r => "- " + r))}\nAnswer with the whole corrected plan as JSON."));
+                messages.Add(new(Speaker.Model, text));
+            messages.Add(
+                new(Speaker.User,
+                $"This plan cannot be used:\n{string.Join("\n", reasons.Select(r => "- " + r))}\nAnswer with the whole corrected plan as JSON."));
         }
 
         return new(new PlanOutcome.PlanRefused([$"The planner model '{request.Model}' gave no usable plan in {MaxRounds} tries.", .. reasons]), usage, MaxRounds);
@@ -160,18 +169,15 @@ public sealed class Planner(EmployeeBackends backends, EmployeeOptions options)
         return [];
     }
 
-    private static string PromptOf(PlanRequest request)
+    private static string PromptOf(PlanRequest request, DataFence fence)
     {
-        var text = new StringBuilder($"Project: {request.ProjectName}\nPRD: {request.Title}\nAt most {request.MaxTasks} tasks.\n");
+        var text =
+            new StringBuilder(
+            $"Project: {fence.Inline(request.ProjectName)}\nPRD: {fence.Inline(request.Title)}\nAt most {request.MaxTasks} tasks.\n");
         if (!string.IsNullOrWhiteSpace(request.Description))
-            text.Append($"\n{request.Description.Trim()}\n");
+            text.Append($"\nWhat is required:\n{fence.Wrap("the PRD", request.Description.Trim())}\n");
         if (request.Files.Count > 0)
-        {
-            text.Append("\nFiles of the project:\n").AppendJoin('\n', request.Files.Take(MaxFilesShown)).Append('\n');
-            if (request.Files.Count > MaxFilesShown)
-                text.Append($"… and {request.Files.Count - MaxFilesShown} more\n");
-        }
-
+            text.Append($"\nFiles of the project:\n{fence.Wrap("the project", ProjectMap.Of(request.Files, MaxMap))}\n");
         return text.ToString();
     }
 }

@@ -63,6 +63,15 @@ public sealed partial class ProjectRepositories(ProjectOptions options, Git git,
         (Directory.Exists(RepositoryPath(name)) ? await ResolveAsync(RepositoryPath(name), Main, cancellationToken) : null)
         ?? throw new ProjectException($"Project '{name}' was not imported yet: there is no branch 'main' in {RepositoryPath(name)}.");
 
+    /// <summary>The project's files as they are now, in path order; imports it first.</summary>
+    /// <exception cref="ProjectException">There is no such project, or its content cannot be imported.</exception>
+    public async Task<IReadOnlyList<string>> ListFilesAsync(string name, CancellationToken cancellationToken = default)
+    {
+        var commit = await ImportAsync(name, cancellationToken);
+        var listed = await git.RunAsync(RepositoryPath(name), ["ls-tree", "-r", "-z", "--name-only", commit], cancellationToken: cancellationToken);
+        return listed.Split('\0', StringSplitOptions.RemoveEmptyEntries);
+    }
+
     private async Task CreateAsync(string repository, CancellationToken cancellationToken)
     {
         if (Directory.Exists(repository))

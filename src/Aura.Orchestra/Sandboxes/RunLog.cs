@@ -30,16 +30,15 @@ public sealed class RunLog(string path, TimeProvider time, int maxEntryBytes = 6
         foreach (var line in Bounded(entry.Output).Split('\n', StringSplitOptions.RemoveEmptyEntries))
             text.Append("  | ").Append(Line(line)).Append('\n');
 
-        using (await FileLock.AcquireAsync(path + ".lock", time, cancellationToken))
-        {
-            await using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
-            if (file.Length >= maxLogBytes)
-                return;
-            file.Seek(0, SeekOrigin.End);
-            await file.WriteAsync(Encoding.UTF8.GetBytes(text.Append('\n').ToString()), cancellationToken);
-            if (file.Length >= maxLogBytes)
-                await file.WriteAsync(Encoding.UTF8.GetBytes(Full), cancellationToken);
-        }
+        await AppendTextAsync(text.Append('\n').ToString(), cancellationToken);
+    }
+
+    /// <summary>Lines of something that still runs, as they come; its entry follows when it has ended.</summary>
+    public Task AppendLinesAsync(string lines, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(lines);
+        return AppendTextAsync(string.Concat(Bounded(lines).Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => $"  > {Line(l)}\n")),
+            cancellationToken);
     }
 
     public Task AppendAsync(string command, string workingDirectory, ProcessResult result, CancellationToken cancellationToken = default)
@@ -60,6 +59,20 @@ public sealed class RunLog(string path, TimeProvider time, int maxEntryBytes = 6
         file.Seek(Math.Max(0, file.Length - maxBytes), SeekOrigin.Begin);
         using var reader = new StreamReader(file, Encoding.UTF8);
         return await reader.ReadToEndAsync(cancellationToken);
+    }
+
+    private async Task AppendTextAsync(string text, CancellationToken cancellationToken)
+    {
+        using (await FileLock.AcquireAsync(path + ".lock", time, cancellationToken))
+        {
+            await using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite);
+            if (file.Length >= maxLogBytes)
+                return;
+            file.Seek(0, SeekOrigin.End);
+            await file.WriteAsync(Encoding.UTF8.GetBytes(text), cancellationToken);
+            if (file.Length >= maxLogBytes)
+                await file.WriteAsync(Encoding.UTF8.GetBytes(Full), cancellationToken);
+        }
     }
 
     private string Bounded(string output)

@@ -1,5 +1,6 @@
 using Aura.Orchestra.Archive;
 using Aura.Orchestra.Audit;
+using Aura.Orchestra.Employees.Ledger;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
@@ -22,6 +23,7 @@ public static class RecordsRegistration
         services.TryAddSingleton<PrdStore>();
         services.TryAddSingleton<JobStore>();
         services.TryAddSingleton<ModelStore>();
+        services.TryAddSingleton<ModelCallStore>();
         services.TryAddSingleton<ArchiveStore>();
         services.TryAddSingleton<AuditLog>();
         services.TryAddSingleton<RefreshTokenOptions>();

@@ -30,6 +30,8 @@ internal static class Statement
 
     public static NpgsqlParameter Double(double? value) => Typed(value, NpgsqlDbType.Double);
 
+    public static NpgsqlParameter Decimal(decimal? value) => Typed(value, NpgsqlDbType.Numeric);
+
     public static NpgsqlParameter Bool(bool? value) => Typed(value, NpgsqlDbType.Boolean);
 
     public static NpgsqlParameter Time(DateTimeOffset? value) => Typed(value?.ToUniversalTime(), NpgsqlDbType.TimestampTz);

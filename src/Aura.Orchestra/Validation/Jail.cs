@@ -22,6 +22,11 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
         ["PYTHONDONTWRITEBYTECODE"] = "1",
     };
 
+    // Names and certificates, without which a network is of no use.
+    private static readonly string[] NetworkFiles =
+        ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/ssl", "/etc/pki", "/etc/ca-certificates",
+            "/etc/ca-certificates.conf"];
+
     private readonly SemaphoreSlim _probing = new(1, 1);
     private bool _works;
 
@@ -94,7 +99,7 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
                 Arguments = command[1..],
                 WorkingDirectory = jailed ? "/" : paths.Workspace,
                 ClearEnvironment = true,
-                Environment = CleanEnvironment,
+                Environment = EnvironmentOf(request),
                 StandardInput = request.StandardInput,
                 Timeout = request.WallTime ?? options.WallTime,
                 MaxOutputBytes = options.MaxOutputBytes,
@@ -120,8 +125,11 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
     {
         List<string> arguments =
         [
-            "/usr/bin/bwrap", "--die-with-parent", "--new-session", "--clearenv",
-            "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail",
+            "/usr/bin/bwrap", "--die-with-parent", "--new-session",
+            // With variables of its own the process starts clean already; on this command line they would stand for all to read.
+            .. request.Environment.Count == 0 ? ["--clearenv"] : Array.Empty<string>(),
+            .. request.HostNetwork ? Array.Empty<string>() : ["--unshare-net"],
+            "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try", "--hostname", "jail",
             // Without root the user namespace is what gives bwrap its powers; further ones are then forbidden inside.
             .. root ? Array.Empty<string>() : ["--unshare-user", "--disable-userns", "--uid", Text(options.FirstUserId), "--gid", Text(options.FirstUserId)],
             "--ro-bind", "/usr", "/usr",
@@ -135,8 +143,11 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
                 arguments.AddRange(["--ro-bind", directory, directory]);
         }
 
+        arguments.AddRange(["--perms", "0755", "--dir", "/etc"]);
         // Of /etc only what the loader and Debian's alternatives need: no passwords, no keys, no host names.
         foreach (var path in new[] { "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime" })
+            arguments.AddRange(["--ro-bind-try", path, path]);
+        foreach (var path in request.HostNetwork ? NetworkFiles : [])
             arguments.AddRange(["--ro-bind-try", path, path]);
         arguments.AddRange(["--proc", "/proc", "--dev", "/dev"]);
         arguments.AddRange(["--perms", "1777", "--size", Text(16 << 20), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]);
@@ -144,11 +155,32 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
         arguments.AddRange(["--perms", "0777", "--size", Text(options.WorkspaceBytes), "--tmpfs", "/workspace"]);
         foreach (var mount in request.Mounts)
             arguments.AddRange(["--ro-bind", Path.GetFullPath(mount.HostPath), "/" + mount.Name]);
+        foreach (var path in request.SystemPaths)
+        {
+            // What bubblewrap makes on the way by itself only its owner can enter.
+            arguments.AddRange(Parents(path).SelectMany(p => new[] { "--perms", "0755", "--dir", p }));
+            arguments.AddRange(["--ro-bind", path, path]);
+        }
+
         // The root itself is a file system in memory without a size: closed last.
         arguments.AddRange(["--remount-ro", "/", "--chdir", "/workspace"]);
-        foreach (var (name, value) in CleanEnvironment)
+        foreach (var (name, value) in CleanEnvironment.Where(v => !request.Environment.ContainsKey(v.Key)))
             arguments.AddRange(["--setenv", name, value!]);
         return arguments;
+    }
+
+    private static Dictionary<string, string?> EnvironmentOf(JailRequest request)
+    {
+        var environment = new Dictionary<string, string?>(CleanEnvironment);
+        foreach (var (name, value) in request.Environment)
+            environment[name] = value;
+        return environment;
+    }
+
+    private static IEnumerable<string> Parents(string path)
+    {
+        for (var i = path.IndexOf('/', 1); i > 0; i = path.IndexOf('/', i + 1))
+            yield return path[..i];
     }
 
     private static string[] Unprivileged(int userId) =>

@@ -80,6 +80,15 @@ public sealed record JailRequest
     /// <summary>Read-only parts of this machine, besides the system itself.</summary>
     public IReadOnlyList<JailMount> Mounts { get; init; } = [];
 
+    /// <summary>Further read-only parts of this machine, shown at their own absolute paths.</summary>
+    public IReadOnlyList<string> SystemPaths { get; init; } = [];
+
+    /// <summary>Added to the clean environment. Handed over as environment, never on a command line that others can see.</summary>
+    public IReadOnlyDictionary<string, string> Environment { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>True: this machine's network, its loopback included. For agents whose configuration says so; never for code under test.</summary>
+    public bool HostNetwork { get; init; }
+
     /// <summary>Program and arguments. The program starts in the empty, writable workspace.</summary>
     public required Func<JailPaths, IReadOnlyList<string>> Command { get; init; }
 

@@ -23,6 +23,31 @@ public sealed class AuraOptionsTests
         options.HttpWorkflowsPath.ShouldBe("/workflows");
     }
 
+    [Fact]
+    public void Load_EmployeesFile_IsReadAndItsMistakesAreReported()
+    {
+        var root = Directory.CreateTempSubdirectory("aura-options-").FullName;
+        var file = Path.Combine(root, "employees.json");
+        File.WriteAllText(file, """{ "agents": { "a": { "command": "/usr/bin/env", "secrets": ["AGENT_KEY", "OTHER_KEY"] } } }""");
+        File.WriteAllText(Path.Combine(root, "key"), "from-a-file\n");
+        var given = new Dictionary<string, string> { ["AURA_ROOT"] = root, ["AGENT_KEY_FILE"] = Path.Combine(root, "key") };
+
+        Load(given).Agents.ShouldHaveSingleItem()
+            .Secrets.ShouldBe(new Dictionary<string, string?> { ["AGENT_KEY"] = "from-a-file", ["OTHER_KEY"] = null });
+
+        File.WriteAllText(file, """{ "agents": { "a": { "network": "all" } } }""");
+        given["AURA_EMPLOYEE_COST"] = "much";
+        given["OLLAMA_CONTEXT_LENGTH"] = "100";
+        given["AURA_PRICES"] = "nowhere.json";
+        var problems = Should.Throw<InvalidOptionsException>(() => Load(given)).Problems;
+        problems.Count(p => p.StartsWith($"AURA_EMPLOYEES cannot be used: {file}: $.agents['a']", StringComparison.Ordinal)).ShouldBe(2);
+        problems.Select(p => p.Split(' ')[0]).Distinct().Order(StringComparer.Ordinal)
+            .ShouldBe(["AURA_EMPLOYEES", "AURA_EMPLOYEE_COST", "AURA_PRICES", "OLLAMA_CONTEXT_LENGTH"]);
+        Should.Throw<InvalidOptionsException>(() => Load(new() { ["AURA_EMPLOYEES"] = "/nowhere.json" })).Problems.ShouldHaveSingleItem()
+            .ShouldContain("cannot be read");
+        Directory.Delete(root, recursive: true);
+    }
+
     [Theory]
     [InlineData("/flows/", "/flows")]
     [InlineData("/api/v2-flows", "/api/v2-flows")]

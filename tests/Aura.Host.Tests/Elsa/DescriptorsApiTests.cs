@@ -138,7 +138,7 @@ public sealed class DescriptorsApiTests(DesignerHost host) : IClassFixture<Desig
         var modes = await OptionsAsync("Elsa.FlowJoin", "Mode");
 
         models.ShouldContain("llama-9");
-        queues.ShouldBe(["default", "employee:scripted", "employee:ollama", "employee:openai", "employee:gemini"]);
+        queues.ShouldBe(["default", "employee:scripted", "employee:ollama", "employee:openai", "employee:gemini", "employee:cli"]);
         zones[0].ShouldBe("UTC");
         modes.ShouldBe(["WaitAny", "WaitAll", "WaitAllActive"]);
         await host.PostAsync("descriptors/activities/Elsa.Cron/options/Nothing", new { context = new { } }, 404);

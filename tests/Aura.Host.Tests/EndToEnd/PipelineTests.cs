@@ -67,6 +67,58 @@ public sealed class PipelineTests(TestDatabase database) : IClassFixture<TestDat
         job.GetProperty("model").GetString().ShouldBe("counts");
         (await server.RequestsAsync("counts")).Count.ShouldBeGreaterThanOrEqualTo(2);
         host.Output.ShouldNotContain(AimockServer.Key);
+        (await database.ScalarAsync<long>(
+            "SELECT count(*) FROM aura.model_calls WHERE job_id = $1 AND backend = 'openai' AND finish = 'tool_calls' AND error_code IS NULL",
+            job.GetProperty("id").GetString()!)).ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task CommandLineAgent_WorksOnAJobInTheJail_TheResultIsProvenAndMerged()
+    {
+        await using var place = new Workplace();
+        var tools = Directory.CreateDirectory(Path.Combine(place.Root, "agent"), (UnixFileMode)0b111_101_101);
+        var agent = Path.Combine(tools.FullName, "agent.py");
+        File.Copy(Workplace.Fixture("agent.py"), agent);
+        File.SetUnixFileMode(agent, (UnixFileMode)0b111_101_101);
+        await File.WriteAllTextAsync(Path.Combine(place.Root, "employees.json"), JsonSerializer.Serialize(new
+        {
+            agents = new { counter = new { command = agent, arguments = new[] { "counts" }, mounts = new[] { tools.FullName } } },
+        }));
+        await using var host = await ChildHost.StartAsync(place, database, ("AURA_BACKEND", "cli"));
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", "honest.json"));
+
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED", "ESCALATED");
+
+        prd.GetProperty("status").GetString().ShouldBe("ARCHIVED", host.Output);
+        var job = prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem();
+        (job.GetProperty("model").GetString(), job.GetProperty("attempt").GetInt32()).ShouldBe(("counter", 1));
+        File.ReadAllText(Path.Combine(place.Root, "sandboxes", job.GetProperty("id").GetString()!, "runlog.txt"))
+            .ShouldContain("  > A helper with a docstring.");
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE backend = 'cli' AND cost IS NULL AND finish = 'stop'"))
+            .ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task EmployeeThatIsMisconfigured_EscalatesAtOnceAndCountsAgainstNoModel()
+    {
+        await using var server = new AimockServer();
+        await server.InitializeAsync();
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(
+            place, database, ("AURA_BACKEND", "openai"), ("OPENAI_BASE_URL", new Uri(server.Address, "/v1").AbsoluteUri),
+            ("OPENAI_API_KEY", "a-wrong-key-of-somebody"), ("OPENAI_MODEL", "misconfigured"));
+
+        var prd = await host.PrdReachesAsync(await host.SubmitAsync(Workplace.Fixture("prds", "honest.json")), "ESCALATED", "AWAITING_APPROVAL");
+
+        var job = prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem();
+        (job.GetProperty("status").GetString(), job.GetProperty("attempt").GetInt32()).ShouldBe(("ESCALATED", 1));
+        var id = job.GetProperty("id").GetString()!;
+        (await database.ScalarAsync<long>(
+            "SELECT count(*) FROM aura.jobs WHERE id = $1 AND retry_count = 0 AND status_reason LIKE '%Check the key of backend%'", id)).ShouldBe(1);
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_runs WHERE job_id = $1", id)).ShouldBe(0);
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.job_events WHERE job_id = $1 AND type = 'job.escalated'", id)).ShouldBe(1);
+        host.Output.ShouldNotContain("a-wrong-key-of-somebody");
     }
 
     [Fact]

@@ -18,12 +18,14 @@ public sealed class EmployeeBackendsTests
     {
         var all = await With(_ => { }).CheckAllAsync();
 
-        all.Select(b => (b.Name, b.IsAvailable)).ShouldBe([("scripted", true), ("ollama", false), ("openai", false), ("gemini", false)]);
+        all.Select(b => (b.Name, b.IsAvailable))
+            .ShouldBe([("scripted", true), ("ollama", false), ("openai", false), ("gemini", false), ("cli", false)]);
         all[0].Models.ShouldBe(["scripted-no-model"]);
         all[0].Detail.ShouldContain("no model is called");
         all[1].Detail.ShouldStartWith("OLLAMA_HOST is not set.");
         all[2].Detail.ShouldBe("OPENAI_API_KEY is not set.");
         all[3].Detail.ShouldBe("GEMINI_API_KEY is not set.");
+        all[4].Detail.ShouldContain("write employees.json");
     }
 
     [Fact]
@@ -66,7 +68,7 @@ public sealed class EmployeeBackendsTests
 
     [Fact]
     public void Adapter_UnknownName_NamesTheKnownOnes() =>
-        Should.Throw<ArgumentException>(() => With(_ => { }).Adapter("claude")).Message.ShouldContain("scripted, ollama, openai, gemini");
+        Should.Throw<ArgumentException>(() => With(_ => { }).Adapter("claude")).Message.ShouldContain("scripted, ollama, openai, gemini, cli");
 
     [Fact]
     public void Adapter_EveryName_HasItsBackend()
@@ -76,15 +78,15 @@ public sealed class EmployeeBackendsTests
     }
 
     [Theory]
-    [InlineData("127.0.0.1", "http://127.0.0.1:11434/v1")]
-    [InlineData("gpu:8080", "http://gpu:8080/v1")]
-    [InlineData(":8080", "http://127.0.0.1:8080/v1")]
-    [InlineData("0.0.0.0", "http://127.0.0.1:11434/v1")]
-    [InlineData("[::1]", "http://[::1]:11434/v1")]
-    [InlineData("[::1]:99", "http://[::1]:99/v1")]
-    [InlineData("http://gpu", "http://gpu/v1")]
-    [InlineData("https://gpu/ollama/", "https://gpu/ollama/v1")]
-    [InlineData("http://gpu:1/v1/", "http://gpu:1/v1")]
+    [InlineData("127.0.0.1", "http://127.0.0.1:11434")]
+    [InlineData("gpu:8080", "http://gpu:8080")]
+    [InlineData(":8080", "http://127.0.0.1:8080")]
+    [InlineData("0.0.0.0", "http://127.0.0.1:11434")]
+    [InlineData("[::1]", "http://[::1]:11434")]
+    [InlineData("[::1]:99", "http://[::1]:99")]
+    [InlineData("http://gpu", "http://gpu")]
+    [InlineData("https://gpu/ollama/", "https://gpu/ollama")]
+    [InlineData("http://gpu:1/v1/", "http://gpu:1")]
     [InlineData("ftp://gpu", null)]
     [InlineData("http://", null)]
     public void OllamaUrl_Host_IsReadAsOllamaDoes(string host, string? expected) =>

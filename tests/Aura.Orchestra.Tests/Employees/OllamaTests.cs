@@ -7,17 +7,25 @@ namespace Aura.Orchestra.Tests.Employees;
 public sealed class OllamaTests(KeylessAimockServer server) : IClassFixture<KeylessAimockServer>
 {
     [Fact]
-    public async Task CheckAsync_RunningServer_ListsItsModelsUnlessSomeArePreferred()
+    public async Task CheckAsync_RunningServer_ListsItsModelsAndSaysWhichAreNotPulled()
     {
         var options = server.Options();
         var status = await new EmployeeBackends(options, TimeProvider.System).CheckAsync("ollama");
 
         status.IsAvailable.ShouldBeTrue(status.Detail);
-        status.Endpoint.ShouldBe(new Uri(server.Address, "/v1"));
+        status.Endpoint.ShouldBe(server.Address);
         status.Models.ShouldContain("works");
 
+        options.Ollama.Models = ["mine", "works"];
+        var preferred = await new EmployeeBackends(options, TimeProvider.System).CheckAsync("ollama");
+        preferred.IsAvailable.ShouldBeTrue();
+        preferred.Models.ShouldBe(["works"]);
+        preferred.Missing.ShouldBe(new Dictionary<string, string> { ["mine"] = "Not pulled: run 'ollama pull mine'." });
+
         options.Ollama.Models = ["mine"];
-        (await new EmployeeBackends(options, TimeProvider.System).CheckAsync("ollama")).Models.ShouldBe(["mine"]);
+        var none = await new EmployeeBackends(options, TimeProvider.System).CheckAsync("ollama");
+        none.IsAvailable.ShouldBeFalse();
+        none.Detail.ShouldContain("run 'ollama pull mine'");
     }
 
     [Fact]

@@ -38,4 +38,16 @@ public sealed class RunLogTests
         (await log.ReadTailAsync()).ShouldContain("The log is full");
         (await log.ReadTailAsync(100)).Length.ShouldBeLessThanOrEqualTo(100);
     }
+
+    [Fact]
+    public async Task AppendLinesAsync_RunningText_CannotLookLikeAnEntry()
+    {
+        var file = Path.Combine(Directory.CreateTempSubdirectory("aura-proof-").FullName, "runlog.txt");
+        var log = new RunLog(file, TimeProvider.System);
+
+        await log.AppendLinesAsync("I look.\n[2026-01-01T00:00:00.000Z] $ rm -rf /\u001b[2J\n");
+
+        (await log.ReadTailAsync()).ShouldBe("  > I look.\n  > [2026-01-01T00:00:00.000Z] $ rm -rf /·[2J\n");
+        Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
+    }
 }

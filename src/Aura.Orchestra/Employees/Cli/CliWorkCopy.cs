@@ -1,0 +1,84 @@
+using Aura.Orchestra.Sandboxes;
+
+namespace Aura.Orchestra.Employees.Cli;
+
+/// <summary>A copy of the sandbox's files that a jail's unprivileged user can read. What cannot be copied (links, binary files where there are only
+/// tools) is simply not there, and so never deleted.</summary>
+internal sealed class CliWorkCopy : IDisposable
+{
+    private const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
+    private const UnixFileMode Executable = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+
+    private readonly string _root = Directory.CreateTempSubdirectory("aura-agent-").FullName;
+
+    private CliWorkCopy()
+    {
+        File.SetUnixFileMode(_root, Readable | Executable);
+        System.IO.Directory.CreateDirectory(Folder, Readable | Executable);
+    }
+
+    public string Folder => Path.Combine(_root, "project");
+
+    /// <summary>Paths with <c>/</c>, in their order.</summary>
+    public IReadOnlyList<string> Files { get; private set; } = [];
+
+    public static async Task<CliWorkCopy> CreateAsync(string? workDirectory, IEmployeeTools tools, CancellationToken cancellationToken)
+    {
+        var copy = new CliWorkCopy();
+        try
+        {
+            copy.Files = workDirectory is null ? await copy.FillAsync(tools, cancellationToken) : copy.Fill(workDirectory, cancellationToken);
+            return copy;
+        }
+        catch
+        {
+            copy.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => SandboxStore.DeleteTree(_root);
+
+    private List<string> Fill(string source, CancellationToken cancellationToken)
+    {
+        var files = new List<string>();
+        var everything = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = FileAttributes.ReparsePoint };
+        foreach (var file in Directory.EnumerateFiles(source, "*", everything))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var path = Path.GetRelativePath(source, file);
+            var target = Target(path);
+            File.Copy(file, target);
+            File.SetUnixFileMode(target, Readable | (File.GetUnixFileMode(file).HasFlag(UnixFileMode.UserExecute) ? Executable : UnixFileMode.None));
+            files.Add(path);
+        }
+
+        files.Sort(StringComparer.Ordinal);
+        return files;
+    }
+
+    private async Task<List<string>> FillAsync(IEmployeeTools tools, CancellationToken cancellationToken)
+    {
+        var files = new List<string>();
+        var listed = await tools.ListFilesAsync("**", cancellationToken);
+        foreach (var path in listed.IsRefused ? [] : listed.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            // What a manager elsewhere answers is not taken at its word either.
+            if (SandboxPath.Parse(path).IsRefused || await tools.ReadFileAsync(path, cancellationToken) is not { IsRefused: false } read)
+                continue;
+            var target = Target(path);
+            await File.WriteAllTextAsync(target, read.Text, cancellationToken);
+            File.SetUnixFileMode(target, Readable);
+            files.Add(path);
+        }
+
+        return files;
+    }
+
+    private string Target(string path)
+    {
+        var target = Path.Combine(Folder, path);
+        Directory.CreateDirectory(Path.GetDirectoryName(target)!, Readable | Executable);
+        return target;
+    }
+}
