@@ -10,9 +10,17 @@ using Npgsql;
 
 namespace Aura.Activities;
 
-/// <summary>Lets the assigned model work on the job in its sandbox. What it changed is the result; what it says is only told.</summary>
+/// <summary>What an employee gets to work on, and where.</summary>
+/// <param name="Delivery">1 at first; a dead process or a lost lease delivers the same attempt again.</param>
+public sealed record WorkOrder(EmployeeRequest Request, string Backend, Sandbox Sandbox, int Delivery);
+
+/// <summary>
+/// Lets the assigned model work on the job in its sandbox. What it changed is the result; what it says is only told.
+/// The work itself may be done elsewhere: a worker in a process of its own gets what <see cref="BeginAsync"/> gives and hands in what
+/// <see cref="ConcludeAsync"/> takes.
+/// </summary>
 [Activity("Aura", "Aura Work", "Lets the assigned model work on the job in its sandbox.", DisplayName = "Employee work", Kind = ActivityKind.Job)]
-[FlowNode("Submitted", "Failed")]
+[FlowNode("Unavailable", "Submitted", "Failed")]
 public sealed class EmployeeWork : CodeActivity
 {
     [Required]
@@ -45,58 +53,129 @@ public sealed class EmployeeWork : CodeActivity
     [Output(Description = "Why nothing was submitted.")]
     public Output<string>? Problem { get; set; }
 
+    /// <summary>Attempts of one job that do not count because a model was down; then the next one counts.</summary>
+    private const int MostUncounted = 10;
+
     protected override async ValueTask ExecuteAsync(ActivityExecutionContext context)
     {
+        var order = await BeginAsync(context);
+        var tools = new SandboxTools(context.GetRequiredService<ToolSessions>().Over(
+            order.Sandbox, new(order.Request.Model, order.Request.JobId, order.Request.Attempt)));
+        var log = context.GetRequiredService<SandboxStore>().RunLogOf(order.Request.JobId);
+        var request = order.Request with
+        {
+            WorkDirectory = order.Sandbox.WorkDirectory,
+            // Without the token: the last lines of a cancelled attempt are worth having.
+            Log = lines => log.AppendLinesAsync(lines, CancellationToken.None),
+        };
+        var result = await context.GetRequiredService<EmployeeBackends>().Adapter(order.Backend).WorkAsync(request, tools, context.CancellationToken);
+        await ConcludeAsync(context, result);
+    }
+
+    /// <summary>Says that the work has begun and makes the sandbox ready: what there is to do.</summary>
+    public async Task<WorkOrder> BeginAsync(ActivityExecutionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(context);
         var job = await context.JobAsync(JobId.Get(context));
         var prd = await context.PrdAsync(job.PrdId);
         var attempt = Attempt.Get(context);
-        var model = Model.Get(context);
         var dataSource = context.GetRequiredService<NpgsqlDataSource>();
-        var delivery = context.GetRequiredService<DurableTask>().Attempt;
+        var task = context.GetRequiredService<DurableTask>();
         await dataSource.CommitAsync(JobChanges.InProgress(job.Id, attempt), context.CancellationToken);
-        if (delivery > 1)
-            await dataSource.CommitAsync(EventChanges.OfJob(job.Id, "job.lease_lost", new { attempt, delivery }), context.CancellationToken);
+        if (task.Attempt > 1)
+            await dataSource.CommitAsync(EventChanges.OfJob(job.Id, "job.lease_lost", new { attempt, delivery = task.Attempt }), context.CancellationToken);
+        return new(
+            new()
+            {
+                PrdId = prd.Id,
+                PrdTitle = prd.Title,
+                JobId = job.Id,
+                Title = job.Title,
+                Description = job.Description,
+                Attempt = attempt,
+                MaxAttempts = job.MaxRetries + 1,
+                ProjectName = job.ProjectId,
+                AllowedPaths = job.AllowedPaths(),
+                PreviousFailure = context.Get(Feedback),
+                Conflict = context.Get(Conflict),
+                Model = Model.Get(context),
+            },
+            Queue.Get(context)["employee:".Length..],
+            await OpenAsync(context, SandboxStore.IdOf(job.Id, attempt), isFirst: task.Fence <= 1), task.Attempt);
+    }
 
-        var sandbox = await OpenAsync(context, SandboxStore.IdOf(job.Id, attempt), delivery);
-        var backend = Queue.Get(context)["employee:".Length..];
-        var log = context.GetRequiredService<SandboxStore>().RunLogOf(job.Id);
-        var result = await context.GetRequiredService<EmployeeBackends>().Adapter(backend).WorkAsync(new()
+    /// <summary>Takes the result: the diff from the sandbox, not from the employee, and what it says of itself.</summary>
+    public async Task ConcludeAsync(ActivityExecutionContext context, EmployeeResult result)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(result);
+        var job = await context.JobAsync(JobId.Get(context));
+        var attempt = Attempt.Get(context);
+        var model = Model.Get(context);
+        var opened = context.GetRequiredService<SandboxStore>().Open(SandboxStore.IdOf(job.Id, attempt));
+        if (opened.Refusal is { } gone)
         {
-            PrdId = prd.Id,
-            PrdTitle = prd.Title,
-            JobId = job.Id,
-            Title = job.Title,
-            Description = job.Description,
-            Attempt = attempt,
-            MaxAttempts = job.MaxRetries + 1,
-            ProjectName = job.ProjectId,
-            AllowedPaths = job.AllowedPaths(),
-            PreviousFailure = context.Get(Feedback),
-            Conflict = context.Get(Conflict),
-            Model = model,
-            WorkDirectory = sandbox.WorkDirectory,
-            // Without the token: the last lines of a cancelled attempt are worth having.
-            Log = lines => log.AppendLinesAsync(lines, CancellationToken.None),
-        }, new SandboxTools(context.GetRequiredService<ToolSessions>().Over(sandbox, new(model, job.Id, attempt))), context.CancellationToken);
+            await FailAsync(context, $"The sandbox is not there any more ({gone.Code}): {gone.Message}");
+            return;
+        }
 
+        var sandbox = opened.Value;
+        var log = context.GetRequiredService<SandboxStore>().RunLogOf(job.Id);
         await log.AppendAsync($"employee {model} (attempt {attempt})", sandbox.WorkDirectory, new(
             result.HasSubmission ? 0 : 1, result.Output, result.HasSubmission ? "" : result.Explanation, TimedOut: false, OutputTruncated: false, TimeSpan.Zero),
             context.CancellationToken);
         context.Set(Confidence, result.SelfConfidence);
+        var stopped = $"The employee stopped ({result.FinishReason}): {result.Explanation}";
+        if (result.IsTransient || (result.FinishReason == EmployeeFinish.Misconfigured && await MayAnotherAsync(context, job, model)))
+        {
+            await PassOnAsync(context, job, attempt, model, stopped);
+            return;
+        }
+
+        if (result.FinishReason == EmployeeFinish.Misconfigured)
+        {
+            await EscalateAsync(context, job, $"The employee '{model}' of backend '{Queue.Get(context)["employee:".Length..]}' cannot work: {result.Explanation}");
+            return;
+        }
+
+        context.GetRequiredService<UnitOfWork>().Add(ModelChanges.Available(model));
         if (result.HasSubmission)
             await SubmitAsync(context, job, attempt, model, sandbox, result);
-        else if (result.FinishReason == EmployeeFinish.Misconfigured)
-            await EscalateAsync(context, job, $"The employee '{model}' of backend '{backend}' cannot work: {result.Explanation}");
         else
-            await FailAsync(context, $"The employee stopped ({result.FinishReason}): {result.Explanation}");
+            await FailAsync(context, stopped);
     }
 
-    /// <summary>Delivered again, the sandbox holds what a dead process left in it: the attempt starts from a clean copy.</summary>
-    private static async Task<Sandbox> OpenAsync(ActivityExecutionContext context, string sandboxId, int delivery)
+    /// <summary>The key or the settings of one model are wrong: another one that is up may do. A script that is missing helps nobody.</summary>
+    private async Task<bool> MayAnotherAsync(ActivityExecutionContext context, Job job, string model)
+    {
+        var backend = Queue.Get(context)["employee:".Length..];
+        return backend != ScriptedEmployee.BackendName && job.PinnedModel is null
+            && (await context.GetRequiredService<ModelStore>().ActiveOfBackendAsync(backend, context.CancellationToken))
+                .Any(m => m.Name != model && m.Down is null && (m.Roles.Count == 0 || m.Roles.Contains(job.Role, StringComparer.OrdinalIgnoreCase)));
+    }
+
+    private async ValueTask PassOnAsync(ActivityExecutionContext context, Job job, int attempt, string model, string reason)
+    {
+        var work = context.GetRequiredService<UnitOfWork>();
+        work.Add(ModelChanges.Unavailable(model, reason));
+        work.Add(EventChanges.OfJob(job.Id, "job.model_unavailable", new { model, attempt, reason }));
+        if (attempt - job.RetryCount > MostUncounted)
+        {
+            await FailAsync(context, $"{reason} {MostUncounted} attempts have ended so before.");
+            return;
+        }
+
+        work.Add(JobChanges.HandedBack(job.Id, attempt, model, reason));
+        context.Set(Problem, reason);
+        await context.CompleteActivityWithOutcomesAsync("Unavailable");
+    }
+
+    /// <summary>Delivered again, the sandbox holds what somebody else left in it: the attempt starts from a clean copy.</summary>
+    private static async Task<Sandbox> OpenAsync(ActivityExecutionContext context, string sandboxId, bool isFirst)
     {
         var store = context.GetRequiredService<SandboxStore>();
         var sandbox = store.Open(sandboxId).Value;
-        if (delivery == 1)
+        if (isFirst)
             return sandbox;
         var metadata = sandbox.Metadata;
         return await store.CreateAsync(new()

@@ -6,7 +6,6 @@ using Aura.Host.Mcp;
 using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Employees.Ledger;
-using Aura.Orchestra.Employees.Prompting;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Planning;
 using Aura.Orchestra.Prds;
@@ -30,6 +29,9 @@ namespace Aura.Host;
 /// <summary>Puts the engine and the organisation together: the one place where both are registered.</summary>
 public static class Composition
 {
+    /// <summary>The queues of all backends of employees.</summary>
+    public const string EmployeeQueues = "employee:*";
+
     private const string PrdPipeline = "prd-pipeline";
 
     /// <summary>Registers everything a process with these options runs.</summary>
@@ -43,6 +45,8 @@ public static class Composition
         services.AddAuraWorkflows(o =>
         {
             o.FaultPoint = options.FaultPoint;
+            o.TaskLease = options.TaskLease;
+            o.QueueLimits[EmployeeQueues] = options.MaxEmployees;
             o.AllowCSharp = options.AllowCSharp;
             o.OnFinished = OnFinished;
             o.Retention.MaxAge = options.WorkflowRetention;
@@ -54,13 +58,17 @@ public static class Composition
         if (options.Roles.Any(r => r.RunsWorkflows))
             services.AddWorkflowLoops();
         foreach (var queue in options.Roles.SelectMany(r => r.Queues))
-            services.AddTaskLoop(queue.Queue, queue.Concurrency);
+            services.AddTaskLoop(queue.Queue, queue.Queue == EmployeeQueues ? options.MaxEmployees : queue.Concurrency);
+        services.AddTaskLeases();
+        if (options.Roles.Any(r => r.Queues.Any(q => q.Queue == EmployeeQueues)))
+            services.AddLoop<ModelWatch>();
         if (options.Roles.Any(r => r.Sweeps))
             services.AddLoop<SandboxSweepLoop>();
         services.AddAuraApi(o =>
         {
             o.DirectorKey = options.DirectorKey;
             o.TokenKey = options.TokenKey;
+            o.WorkerKey = options.WorkerKey;
             o.ProjectsRoot = options.ProjectsDirectory;
             o.SandboxBase = options.SandboxBase;
             o.Backends = EmployeeBackends.Names;
@@ -145,7 +153,7 @@ public static class Composition
         services.AddSingleton(Queues);
     }
 
-    private static EmployeeOptions EmployeesOf(AuraOptions options)
+    internal static EmployeeOptions EmployeesOf(AuraOptions options)
     {
         var employees = new EmployeeOptions
         {
@@ -159,7 +167,7 @@ public static class Composition
             MaxTokens = options.EmployeeLimits.Tokens > 0 ? options.EmployeeLimits.Tokens : null,
             MaxCost = options.EmployeeLimits.Cost > 0 ? options.EmployeeLimits.Cost : null,
             TimeLimit = options.EmployeeLimits.Time,
-            Secrets = [.. options.Secrets, .. DatabasePassword(options), .. new[] { options.DirectorKey, options.TokenKey }.OfType<string>()],
+            Secrets = [.. options.Secrets, .. new[] { options.DirectorKey, options.WorkerKey, options.TokenKey }.OfType<string>()],
             CaptureContent = options.TraceContent,
         };
         employees.AgentJail.Isolation = options.Isolation;
@@ -172,9 +180,6 @@ public static class Composition
             employees.Gemini.Models = gemini;
         return employees;
     }
-
-    private static IReadOnlyList<string> DatabasePassword(AuraOptions options) => SecretRedactor.SecretsOf(
-        new Dictionary<string, string?> { ["PASSWORD"] = new NpgsqlConnectionStringBuilder(options.Database).Password });
 
     /// <summary>Every available backend's models become employees; whether one is active stays as HR or the Director left it.</summary>
     private static async Task EnsureModelsAsync(IServiceProvider services, NpgsqlDataSource dataSource, CancellationToken cancellationToken)

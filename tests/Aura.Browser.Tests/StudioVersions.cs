@@ -77,7 +77,7 @@ public sealed class StudioVersions(IPage page)
 
     private async Task MenuAsync(int version, string choice)
     {
-        var row = Rows.Filter(new() { Has = page.Locator("td", new() { HasTextRegex = new($@"^\s*{version}\s*$") }) });
+        var row = Rows.Filter(new() { Has = page.Locator("td", new() { HasTextRegex = new($@"^\s*{version}\s*$", System.Text.RegularExpressions.RegexOptions.None, TimeSpan.FromSeconds(1)) }) });
         await row.Locator(".mud-menu button").ClickAsync();
         await page.Locator(".mud-popover-open .mud-menu-item").GetByText(choice, new() { Exact = true }).ClickAsync();
     }

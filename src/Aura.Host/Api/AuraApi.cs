@@ -4,6 +4,7 @@ using Aura.Host.Hosting;
 using Aura.Host.Security;
 using Aura.Orchestra.Events;
 using Aura.Orchestra.Storage;
+using Aura.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Aura.Host.Api;
@@ -13,6 +14,9 @@ public sealed class AuraApiOptions
 {
     /// <summary>The Director's key; at least 16 characters.</summary>
     public string DirectorKey { get; set; } = "";
+
+    /// <summary>What workers come with; empty when none are let in.</summary>
+    public string WorkerKey { get; set; } = "";
 
     /// <summary>Goes into the keys of tokens beside the Director's key, when given.</summary>
     public string? TokenKey { get; set; }
@@ -91,7 +95,10 @@ public static class AuraApi
         JobsApi.MapJobs(api);
         EventsApi.MapEvents(api);
         ArchiveApi.MapArchive(api);
-        ModelsApi.MapModels(api);
+        ModelsApi.MapModels(app);
+        // Only where there is an engine to take jobs from.
+        if (app.Services.GetService<TaskLeases>() is not null)
+            WorkersApi.MapWorkers(app);
         UsersApi.MapUsers(api);
         WorkflowFilesApi.MapWorkflowFiles(api);
         return app;

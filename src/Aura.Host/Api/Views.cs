@@ -71,8 +71,11 @@ internal sealed record ArchiveItem(
 }
 
 internal sealed record ModelItem(
-    string Name, string Kind, string? Endpoint, string Backend, string Display, bool IsActive, int Runs, double? AverageScore, DateTimeOffset CreatedAt)
+    string Name, string Kind, string? Endpoint, string Backend, string Display, bool IsActive, int Runs, double? AverageScore, DateTimeOffset CreatedAt,
+    IReadOnlyList<string> Roles, IReadOnlyList<string> Capabilities, double? CostPerAttempt, DateTimeOffset? SeenAt, string? SeenBy, string? Down,
+    DateTimeOffset? UnavailableUntil)
 {
     public static ModelItem Of(Model m) => new(
-        m.Name, m.Kind, m.Endpoint, m.Backend, m.Display, m.IsActive, m.Runs, m.AverageScore, m.CreatedAt);
+        m.Name, m.Kind, m.Endpoint, m.Backend, m.Display, m.IsActive, m.Runs, m.AverageScore, m.CreatedAt, m.Roles, m.Capabilities, m.CostPerAttempt,
+        m.SeenAt, m.SeenBy, m.Down, m.UnavailableUntil);
 }

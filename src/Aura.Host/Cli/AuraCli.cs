@@ -32,6 +32,7 @@ internal static class AuraCli
         root.Options.Add(UrlOption);
         root.Subcommands.Add(DemoCommand.Create());
         root.Subcommands.Add(UpCommand.Create());
+        root.Subcommands.Add(WorkerCommand.Create());
         foreach (var command in ManagerCommands.Create())
             root.Subcommands.Add(command);
         root.Subcommands.Add(WorkflowCommands.Create());

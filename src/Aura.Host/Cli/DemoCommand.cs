@@ -49,7 +49,7 @@ internal static class DemoCommand
         if (!status.IsAvailable)
             throw new CliException(ExitCodes.Unavailable, $"The backend '{backend}' cannot be used: {status.Detail}");
 
-        using var manager = new ManagerClient(host.Url, options.WithDirectorKey().DirectorKey);
+        using var manager = new ManagerClient(host.Url, options.WithKeys().DirectorKey);
         var submitted = await manager.PostAsync("/prds", body, cancellationToken);
         var id = submitted.GetProperty("id").GetString()!;
         var title = submitted.GetProperty("title").GetString()!;

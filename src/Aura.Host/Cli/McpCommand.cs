@@ -40,7 +40,7 @@ internal static class McpCommand
             if (jobId is null == url is null)
                 throw new CliException(ExitCodes.Usage, "Say either --job (this machine's own) or --url with --token-file (a service).");
             return jobId is not null
-                ? await ServeAsync(AuraCli.Options().WithDirectorKey(), jobId, cancellationToken)
+                ? await ServeAsync(AuraCli.Options().WithKeys(), jobId, cancellationToken)
                 : await BridgeAsync(url!, parsed.GetValue(token), parsed.GetValue(session), cancellationToken);
         });
         return command;

@@ -69,6 +69,15 @@ public sealed record AuraOptions
     /// <summary>A second secret behind the keys of tokens, the same on all hosts of a database. <c>AURA_TOKEN_KEY</c>, optional.</summary>
     public string? TokenKey { get; init; }
 
+    /// <summary>What workers in processes of their own come with. <c>AURA_WORKER_KEY</c>, default the one of this state folder.</summary>
+    public required string WorkerKey { get; init; }
+
+    /// <summary>Employees that work at once on all hosts and workers together. <c>AURA_MAX_EMPLOYEES</c>, default 3; the same on all hosts.</summary>
+    public int MaxEmployees { get; init; } = 3;
+
+    /// <summary>How long a task stays with whoever claimed it without a sign of life. <c>AURA_LEASE_SECONDS</c>, default 60.</summary>
+    public TimeSpan TaskLease { get; init; } = TimeSpan.FromSeconds(60);
+
     public string? OllamaHost { get; init; }
 
     /// <summary>Tokens for question and answer at Ollama. <c>OLLAMA_CONTEXT_LENGTH</c>, default 16384.</summary>
@@ -130,6 +139,8 @@ public sealed record AuraOptions
 
     public string DirectorKeyFile => Path.Combine(State, "director.key");
 
+    public string WorkerKeyFile => Path.Combine(State, "worker.key");
+
     public string HostFile => Path.Combine(State, "host.json");
 
     /// <summary>Reads everything and reports all problems together.</summary>
@@ -161,6 +172,9 @@ public sealed record AuraOptions
             Backend = reader.OneOf("AURA_BACKEND", EmployeeBackends.Names, ScriptedEmployee.BackendName),
             DirectorKey = reader.Secret("DIRECTOR_API_KEY") ?? "",
             TokenKey = reader.Secret("AURA_TOKEN_KEY"),
+            WorkerKey = reader.Secret("AURA_WORKER_KEY") ?? "",
+            MaxEmployees = reader.Whole("AURA_MAX_EMPLOYEES", 3, 1000, smallest: 1),
+            TaskLease = reader.Seconds("AURA_LEASE_SECONDS", 60, smallest: 3),
             OllamaHost = reader.Text("OLLAMA_HOST"),
             OllamaContext = reader.Whole("OLLAMA_CONTEXT_LENGTH", 16_384, 10_000_000),
             OpenAiKey = reader.Secret("OPENAI_API_KEY"),
@@ -196,6 +210,10 @@ public sealed record AuraOptions
             reader.Problem("AURA_EMPLOYEE_TURNS", "is 0; an employee needs at least one answer.");
         if (options.DirectorKey is { Length: > 0 and < 16 })
             reader.Problem("DIRECTOR_API_KEY", "is shorter than 16 characters. Use a longer one, or unset it to have one made.");
+        if (options.WorkerKey is { Length: > 0 and < 16 })
+            reader.Problem("AURA_WORKER_KEY", "is shorter than 16 characters. Use a longer one, or unset it to have one made.");
+        if (options.WorkerKey.Length > 0 && options.WorkerKey == options.DirectorKey)
+            reader.Problem("AURA_WORKER_KEY", "is the Director's key. Workers must not come with it: make another one with: openssl rand -hex 32");
         if (options.TokenKey is { Length: < 32 })
             reader.Problem("AURA_TOKEN_KEY", "is shorter than 32 characters. Make one with: openssl rand -hex 32");
         if (reader.Problems.Count > 0)
@@ -205,15 +223,19 @@ public sealed record AuraOptions
 
     public SandboxOptions Sandboxes() => new() { BaseDirectory = SandboxBase, SnapshotDirectory = SnapshotDirectory, Retention = SandboxRetention };
 
-    /// <summary>The Director's key: the one given, else the one of this state folder, made at the first start.</summary>
-    public AuraOptions WithDirectorKey()
+    /// <summary>The Director's and the workers' keys: those given, else those of this state folder, made at the first start.</summary>
+    public AuraOptions WithKeys() => this with
     {
-        if (DirectorKey.Length > 0)
-            return this;
+        DirectorKey = DirectorKey.Length > 0 ? DirectorKey : KeyOf(DirectorKeyFile, "dk_"),
+        WorkerKey = WorkerKey.Length > 0 ? WorkerKey : KeyOf(WorkerKeyFile, "wk_"),
+    };
+
+    private string KeyOf(string file, string prefix)
+    {
         Directory.CreateDirectory(State);
-        if (!File.Exists(DirectorKeyFile))
+        if (!File.Exists(file))
         {
-            var made = DirectorKeyFile + "." + Guid.NewGuid().ToString("N");
+            var made = file + "." + Guid.NewGuid().ToString("N");
             using (var stream = new FileStream(made, new FileStreamOptions
             {
                 Mode = FileMode.CreateNew,
@@ -222,13 +244,13 @@ public sealed record AuraOptions
             }))
             using (var writer = new StreamWriter(stream))
             {
-                writer.Write("dk_" + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
+                writer.Write(prefix + Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)));
             }
 
             // The first of two processes that start together wins; both read what stands there then.
             try
             {
-                File.Move(made, DirectorKeyFile, overwrite: false);
+                File.Move(made, file, overwrite: false);
             }
             catch (IOException)
             {
@@ -236,7 +258,7 @@ public sealed record AuraOptions
             }
         }
 
-        return this with { DirectorKey = File.ReadAllText(DirectorKeyFile).Trim() };
+        return File.ReadAllText(file).Trim();
     }
 
     private sealed class Reader(Func<string, string?> variable)
@@ -293,23 +315,23 @@ public sealed record AuraOptions
             return fallback;
         }
 
-        public TimeSpan Seconds(string name, int fallback)
+        public TimeSpan Seconds(string name, int fallback, int smallest = 1)
         {
             if (Text(name) is not { } text)
                 return TimeSpan.FromSeconds(fallback);
-            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and <= 86_400)
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds >= smallest && seconds <= 86_400)
                 return TimeSpan.FromSeconds(seconds);
-            Problem(name, $"is '{text}'; it must be whole seconds from 1 to 86400.");
+            Problem(name, $"is '{text}'; it must be whole seconds from {smallest} to 86400.");
             return TimeSpan.FromSeconds(fallback);
         }
 
-        public int Whole(string name, int fallback, int largest)
+        public int Whole(string name, int fallback, int largest, int smallest = 0)
         {
             if (Text(name) is not { } text)
                 return fallback;
-            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number <= largest)
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= smallest && number <= largest)
                 return number;
-            Problem(name, $"is '{text}'; it must be a whole number from 0 to {largest}.");
+            Problem(name, $"is '{text}'; it must be a whole number from {smallest} to {largest}.");
             return fallback;
         }
 

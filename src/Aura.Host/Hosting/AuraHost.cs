@@ -62,7 +62,7 @@ public sealed class AuraHost : IAsyncDisposable
     public static async Task<AuraHost> StartAsync(AuraOptions options, LogStyle log, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        options = options.WithDirectorKey();
+        options = options.WithKeys();
         Directory.CreateDirectory(options.State);
         var processes = new ProcessRunner();
         EmbeddedPostgres? postgres = null;

@@ -176,7 +176,7 @@ internal sealed class LeaseStanding(TaskLeases leases, TimeProvider time)
         var now = time.GetUtcNow();
         if (_held.TryGetValue((task, fence), out var until) && now < until)
             return true;
-        if (!await leases.IsHeldAsync(task, fence, cancellationToken))
+        if (await leases.RemainingAsync(task, fence, cancellationToken) is not { } remaining)
         {
             // No is never remembered: a claim may come in this moment.
             _held.TryRemove((task, fence), out _);
@@ -185,7 +185,8 @@ internal sealed class LeaseStanding(TaskLeases leases, TimeProvider time)
 
         if (_held.Count >= MaxKnown)
             _held.Clear();
-        _held[(task, fence)] = now + Staleness;
+        // A lease that runs out sooner may be somebody else's then.
+        _held[(task, fence)] = now + (remaining < Staleness ? remaining : Staleness);
         return true;
     }
 }

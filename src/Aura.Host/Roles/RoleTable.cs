@@ -18,7 +18,7 @@ public static class RoleTable
     [
         new("manager", "HTTP API for Directors and workers.", true, false, []),
         new("engine", "Runs workflows, plans, opens sandboxes, integrates and merges.", false, true, [new("default", 4), new("integrator", 1)]),
-        new("worker", "Lets employees work on jobs.", false, false, [new("employee:*", 3)]),
+        new("worker", "Lets employees work on jobs.", false, false, [new(Composition.EmployeeQueues, 3)]),
         new("mcp", "Serves the employees' tools: Model Context Protocol and plain JSON.", false, false, [], ServesMcp: true),
         new("validator", "Proves results in the jail.", false, false, [new("validator", 2)]),
         new("watchdog", "Removes sandboxes whose job has ended, and what dead processes left.", false, false, [], Sweeps: true),

@@ -23,6 +23,12 @@ public static class Permissions
     /// <summary>Hand in, cancel and retry PRDs and jobs.</summary>
     public const string RunOrganisation = "organisation:run";
 
+    /// <summary>See which models there are and how they stand.</summary>
+    public const string ReadModels = "models:read";
+
+    /// <summary>Take jobs as a worker: register models, claim, hand in.</summary>
+    public const string WorkOnJobs = "jobs:work";
+
     /// <summary>See workflow definitions, instances and descriptors.</summary>
     public const string ReadWorkflows = "workflows:read";
 
@@ -40,6 +46,8 @@ public static class Permissions
     {
         [ReadOrganisation] = [AuraRoles.Director, AuraRoles.ManagerOperator, AuraRoles.Auditor, AuraRoles.Hr],
         [RunOrganisation] = [AuraRoles.Director, AuraRoles.ManagerOperator],
+        [ReadModels] = AuraRoles.All,
+        [WorkOnJobs] = [AuraRoles.Director, AuraRoles.Employee],
         [ReadWorkflows] = [AuraRoles.Director, AuraRoles.ManagerOperator, AuraRoles.Auditor, AuraRoles.Hr],
         [EditWorkflows] = [AuraRoles.Director, AuraRoles.ManagerOperator],
         [RunWorkflows] = [AuraRoles.Director, AuraRoles.ManagerOperator],

@@ -4,13 +4,16 @@ using Aura.Orchestra.Users;
 namespace Aura.Host.Security;
 
 /// <summary>Who a token speaks for.</summary>
-/// <param name="UserId">Null for the Director, signed in with the key.</param>
+/// <param name="UserId">Null for the Director and for workers, who come with a key.</param>
 /// <param name="Version">The user's version (see <c>User.Version</c>) when the token was made.</param>
 internal sealed record TokenSubject(long? UserId, string Name, IReadOnlyList<string> Roles, int Version)
 {
     public const string VersionClaim = "ver";
 
-    public string Subject => UserId is { } id ? string.Create(null, $"user-{id}") : UserNames.Director;
+    /// <summary>The name under which workers act.</summary>
+    public const string Worker = "worker";
+
+    public string Subject => UserId is null && Name == Worker ? Worker : UserId is { } id ? string.Create(null, $"user-{id}") : UserNames.Director;
 
     public ClaimsPrincipal ToPrincipal(string scheme) => new(new ClaimsIdentity(
         [new("sub", Subject), new(ClaimTypes.Name, Name), .. Roles.Select(r => new Claim(ClaimTypes.Role, r))],

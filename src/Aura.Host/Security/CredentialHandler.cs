@@ -7,7 +7,7 @@ using Microsoft.Extensions.Options;
 namespace Aura.Host.Security;
 
 /// <summary>
-/// The one way in, for all forms of credentials: <c>Authorization: Bearer &lt;access token or Director's key&gt;</c>,
+/// The one way in, for all forms of credentials: <c>Authorization: Bearer &lt;access token, Director's or workers' key&gt;</c>,
 /// <c>Authorization: ApiKey &lt;key&gt;</c>, <c>X-Api-Key: &lt;key&gt;</c>, and for SignalR hubs, whose WebSockets take no header,
 /// <c>?access_token=</c>.
 /// </summary>
@@ -25,7 +25,8 @@ internal sealed class CredentialHandler(
         "People: open /sign-in, or POST /auth/login {\"username\":…,\"password\":…} and send the answer's access_token as "
         + "'Authorization: Bearer <token>'. "
         + "Machines: send the Director's key as 'Authorization: Bearer <key>' or 'X-Api-Key: <key>'; "
-        + "it is in DIRECTOR_API_KEY or in the file director.key of the state directory.";
+        + "it is in DIRECTOR_API_KEY or in the file director.key of the state directory. "
+        + "Workers: the same with AURA_WORKER_KEY, or the file worker.key.";
 
     private string? _problem;
 
@@ -35,6 +36,8 @@ internal sealed class CredentialHandler(
             return AuthenticateResult.NoResult();
         if (DirectorKey.Matches(presented.Value, options.DirectorKey))
             return Success(new(null, UserNames.Director, [AuraRoles.Director], 0));
+        if (options.WorkerKey.Length > 0 && DirectorKey.Matches(presented.Value, options.WorkerKey))
+            return Success(new(null, TokenSubject.Worker, [AuraRoles.Employee], 0));
         if (!presented.MayBeToken || !AccessTokens.LooksLikeOne(presented.Value))
             return Fail("The key is wrong.");
         var (subject, problem) = tokens.Read(presented.Value);

@@ -121,7 +121,7 @@ internal sealed class SignIns(
     }
 }
 
-/// <summary>The comparison with the Director's key.</summary>
+/// <summary>The comparison with the Director's key, or the workers'.</summary>
 internal static class DirectorKey
 {
     /// <summary>Hashes have one length, so that the comparison's time tells nothing, not even how long the key is.</summary>

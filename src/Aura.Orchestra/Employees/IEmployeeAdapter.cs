@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Aura.Orchestra.Storage;
 using Aura.Orchestra.Tools;
 
@@ -92,9 +93,11 @@ public sealed record EmployeeRequest
     /// The sandbox's files where this machine has them, for adapters that work on a copy; null elsewhere: then the copy is made through
     /// the tools. Never written to.
     /// </summary>
+    [JsonIgnore]
     public string? WorkDirectory { get; init; }
 
     /// <summary>Gets lines of what the employee says while it works, without secrets, some at a time and never two calls at once.</summary>
+    [JsonIgnore]
     public Func<string, Task>? Log { get; init; }
 }
 

@@ -85,6 +85,10 @@ public static class JobChanges
         Change(jobId, JobStatus.Queued, attempt, ", retry_count = retry_count + 1, status_reason = $6, score = NULL",
             Current + " AND retry_count < max_retries", new { attempt, reason }, Text(reason));
 
+    /// <summary>Back to QUEUED without counting a retry: nothing was wrong with the work, the model could not be reached or used.</summary>
+    public static NpgsqlBatchCommand HandedBack(string jobId, int attempt, string model, string reason) =>
+        Change(jobId, JobStatus.Queued, attempt, ", status_reason = $6, score = NULL", Current, new { attempt, model, unavailable = reason }, Text(reason));
+
     /// <summary>Any open state, or COMPLETED (does not integrate) → ESCALATED.</summary>
     public static NpgsqlBatchCommand Escalated(string jobId, string reason) => Stop(jobId, JobStatus.Escalated, reason);
 

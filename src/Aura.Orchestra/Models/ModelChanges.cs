@@ -23,6 +23,38 @@ public static class ModelChanges
     public static NpgsqlBatchCommand Active(string name, bool active) =>
         Of("UPDATE aura.models SET is_active = $2 WHERE name = $1 AND is_active <> $2", Text(name), Bool(active));
 
+    /// <summary>
+    /// Somebody who serves the model says so, as often as they like. Whoever starts anew clears what stood against it.
+    /// </summary>
+    /// <param name="by">Who: a worker's or host's name.</param>
+    /// <param name="isStart">True when whoever serves it has just started or changed.</param>
+    public static NpgsqlBatchCommand Seen(string name, string by, bool isStart = false) => Of("""
+        UPDATE aura.models SET seen_at = now(), seen_by = $2, unavailable_until = CASE WHEN $3 THEN NULL ELSE unavailable_until END,
+            unavailable_count = CASE WHEN $3 THEN 0 ELSE unavailable_count END
+        WHERE name = $1
+        """, Text(name), Text(by), Bool(isStart));
+
+    /// <summary>What the model may take, can do and costs; what is null stays as it is.</summary>
+    public static NpgsqlBatchCommand Terms(
+        string name, IReadOnlyList<string>? roles = null, IReadOnlyList<string>? capabilities = null, double? costPerAttempt = null) => Of("""
+        UPDATE aura.models SET roles = coalesce($2, roles), capabilities = coalesce($3, capabilities), cost_per_attempt = coalesce($4, cost_per_attempt)
+        WHERE name = $1
+        """, Text(name), Texts(roles), Texts(capabilities), Double(costPerAttempt));
+
+    /// <summary>
+    /// The model could not be reached or used: it is passed over for a while, 15 s at first, twice as long each time, ten minutes at most.
+    /// 0 rows when that is known already.
+    /// </summary>
+    public static NpgsqlBatchCommand Unavailable(string name, string reason) => Of("""
+        UPDATE aura.models SET unavailable_count = unavailable_count + 1, unavailable_reason = $2,
+            unavailable_until = now() + least(interval '15 seconds' * power(2, least(unavailable_count, 10)), interval '10 minutes')
+        WHERE name = $1 AND (unavailable_until IS NULL OR unavailable_until <= now())
+        """, Text(name), Text(reason));
+
+    /// <summary>The model answered: nothing stands against it any more.</summary>
+    public static NpgsqlBatchCommand Available(string name) => Of(
+        "UPDATE aura.models SET unavailable_until = NULL, unavailable_count = 0 WHERE name = $1 AND unavailable_count > 0", Text(name));
+
     /// <summary>One attempt's run, with its event <c>job.scored</c>. 0 rows when that attempt is on record.</summary>
     /// <param name="confidence">What the model itself claimed (0–1), when it did.</param>
     /// <param name="score">0–1.</param>

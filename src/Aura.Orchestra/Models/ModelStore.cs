@@ -11,10 +11,18 @@ public sealed class ModelStore(NpgsqlDataSource dataSource)
 {
     // The window of HR (design, section 7): the standing of a model is what it did in the last 30 days.
     private const string Select = """
-        SELECT m.id, m.name, m.kind, m.endpoint, m.backend, m.display, m.is_active, m.created_at, r.runs, r.average
+        SELECT m.id, m.name, m.kind, m.endpoint, m.backend, m.display, m.is_active, m.created_at, r.runs, r.average, m.roles, m.capabilities,
+            coalesce(m.cost_per_attempt, r.cost), m.seen_at, m.seen_by,
+            CASE WHEN m.unavailable_until > now() THEN m.unavailable_reason
+                 WHEN m.seen_at < now() - interval '90 seconds' THEN 'nobody has served it since ' || to_char(m.seen_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC'
+            END,
+            CASE WHEN m.unavailable_until > now() THEN m.unavailable_until END
         FROM aura.models m CROSS JOIN LATERAL (
-            SELECT count(*)::int AS runs, avg(score) AS average FROM aura.model_runs
-            WHERE model_id = m.id AND created_at > now() - interval '30 days') r
+            SELECT count(*)::int AS runs, avg(r.score) AS average,
+                avg((a.artifact->>'cost')::double precision) FILTER (WHERE jsonb_typeof(a.artifact->'cost') = 'number') AS cost
+            FROM aura.model_runs r
+            LEFT JOIN aura.model_artifacts a ON a.job_id = r.job_id AND a.attempt = r.attempt AND a.artifact_type = 'docs'
+            WHERE r.model_id = m.id AND r.created_at > now() - interval '30 days') r
         """;
 
     /// <summary>All models by name, active or not.</summary>
@@ -73,5 +81,14 @@ public sealed class ModelStore(NpgsqlDataSource dataSource)
 
     private static Model Read(NpgsqlDataReader r) => new(
         r.GetInt64(0), r.GetString(1), r.GetString(2), r.TextOrNull(3), r.GetString(4), r.GetString(5), r.GetBoolean(6), r.Time(7),
-        r.GetInt32(8), r.DoubleOrNull(9));
+        r.GetInt32(8), r.DoubleOrNull(9))
+    {
+        Roles = r.GetFieldValue<string[]>(10),
+        Capabilities = r.GetFieldValue<string[]>(11),
+        CostPerAttempt = r.DoubleOrNull(12),
+        SeenAt = r.IsDBNull(13) ? null : r.Time(13),
+        SeenBy = r.TextOrNull(14),
+        Down = r.TextOrNull(15),
+        UnavailableUntil = r.IsDBNull(16) ? null : r.Time(16),
+    };
 }

@@ -50,6 +50,8 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
         "DELETE FROM wf.stimuli WHERE id IN (SELECT id FROM wf.stimuli WHERE expires_at < now() LIMIT $1)",
         // The longest that a client may wait, and that a workflow may take to answer one that has left.
         "DELETE FROM wf.http_responses WHERE request_id IN (SELECT request_id FROM wf.http_responses WHERE created_at < now() - interval '1 day' LIMIT $1)",
+        // Long after the last worker has stopped asking whether its answer was taken.
+        "DELETE FROM wf.task_answers WHERE (task_id, fence) IN (SELECT task_id, fence FROM wf.task_answers WHERE answered_at < now() - interval '7 days' LIMIT $1)",
         "DELETE FROM wf.alteration_plans WHERE id IN (SELECT id FROM wf.alteration_plans WHERE created_at < now() - interval '30 days' LIMIT $1)",
         // What is due for an instance that is over will never be heard; what a faulted one kept waits for its retry.
         """

@@ -47,14 +47,8 @@ internal sealed partial class TaskAttempts(
     {
         try
         {
-            if (task.Attempt > task.MaxAttempts)
-            {
-                // Every earlier attempt ended with its process: the task itself may be what kills it.
-                var poison = new InvalidOperationException(
-                    $"The task was delivered {task.MaxAttempts} times and never answered. Last error: {task.LastError ?? "none recorded"}.");
-                await AnswerAsync(task, new() { Exception = ExceptionState.From(poison), Attempt = task.Attempt }, []);
+            if (await IsPoisonAsync(task))
                 return;
-            }
 
             using var attempt = new Attempt(task, running, time);
             await AttemptAsync(task, attempt, abandon);
@@ -64,6 +58,17 @@ internal sealed partial class TaskAttempts(
         {
             LogTaskFailed(logger, e, task.Id, task.InstanceId, task.Attempt);
         }
+    }
+
+    /// <summary>Every earlier attempt ended with its process: the task itself may be what kills it. It is answered with an incident.</summary>
+    public async Task<bool> IsPoisonAsync(ClaimedTask task)
+    {
+        if (task.Attempt <= task.MaxAttempts)
+            return false;
+        var poison = new InvalidOperationException(
+            $"The task was delivered {task.MaxAttempts} times and never answered. Last error: {task.LastError ?? "none recorded"}.");
+        await AnswerAsync(task, new() { Exception = ExceptionState.From(poison), Attempt = task.Attempt }, []);
+        return true;
     }
 
     private async Task AttemptAsync(ClaimedTask task, Attempt attempt, CancellationToken abandon)
@@ -77,15 +82,11 @@ internal sealed partial class TaskAttempts(
         Exception? failure = null;
         try
         {
-            var graph = await definitions.GraphAsync(task.DefinitionVersionId, body.Token);
-            var node = graph.Find(task.NodeId) ?? throw new InvalidOperationException($"The definition has no activity '{task.NodeId}'.");
-            policy = TaskPolicy.Of(node.Activity);
+            await using var scope = await OpenAsync(task, attempt.Heartbeat, body.Token);
+            policy = scope.Policy;
             attempt.ExpectHeartbeats(policy.Heartbeat);
-            await using var scope = scopes.CreateAsyncScope();
-            scope.ServiceProvider.GetRequiredService<CurrentTask>().Value =
-                new(task.Id, task.InstanceId, task.ActivityInstanceId, task.Attempt, task.MaxAttempts) { OnHeartbeat = attempt.Heartbeat, Fence = task.Fence };
-            completion = await ExecuteAsync(task, graph, node, scope.ServiceProvider, body.Token);
-            effects = scope.ServiceProvider.GetRequiredService<UnitOfWork>().Take();
+            await scope.Activity.ExecuteAsync(scope.Context);
+            (completion, effects) = scope.Complete();
         }
         // The edge of a task: whatever its body throws becomes a retry or an incident.
         catch (Exception e)
@@ -106,30 +107,28 @@ internal sealed partial class TaskAttempts(
             await AnswerAsync(task, completion, effects);
         else if (abandon.IsCancellationRequested)
             await HandBackAsync(task);
-        else if (task.Attempt < task.MaxAttempts && policy.MayRetry(task.Attempt, failure!))
-            await RetryLaterAsync(task, policy, failure!);
         else
-            await AnswerAsync(task, new() { Exception = ExceptionState.From(failure), Attempt = task.Attempt }, []);
+            await FailAsync(task, policy, failure!);
     }
 
-    private async Task<TaskCompletion> ExecuteAsync(
-        ClaimedTask task, WorkflowGraph graph, ActivityNode node, IServiceProvider services, CancellationToken cancellationToken)
+    /// <summary>The attempt has failed: another one later, or an incident.</summary>
+    public Task FailAsync(ClaimedTask task, TaskPolicy policy, Exception failure) =>
+        task.Attempt < task.MaxAttempts && policy.MayRetry(task.Attempt, failure)
+            ? RetryLaterAsync(task, policy, failure)
+            : AnswerAsync(task, new() { Exception = ExceptionState.From(failure), Attempt = task.Attempt }, []);
+
+    /// <summary>The task's activity, with a context and services of its own: what an attempt runs in.</summary>
+    public async Task<TaskScope> OpenAsync(ClaimedTask task, Action? onHeartbeat, CancellationToken cancellationToken)
     {
-        var workflow = new WorkflowExecutionContext(task.InstanceId, graph, task.CorrelationId, services, cancellationToken, time) { Detached = new() };
+        var graph = await definitions.GraphAsync(task.DefinitionVersionId, cancellationToken);
+        var node = graph.Find(task.NodeId) ?? throw new InvalidOperationException($"The definition has no activity '{task.NodeId}'.");
+        var scope = scopes.CreateAsyncScope();
+        scope.ServiceProvider.GetRequiredService<CurrentTask>().Value =
+            new(task.Id, task.InstanceId, task.ActivityInstanceId, task.Attempt, task.MaxAttempts) { Fence = task.Fence, OnHeartbeat = onHeartbeat };
+        var workflow = new WorkflowExecutionContext(task.InstanceId, graph, task.CorrelationId, scope.ServiceProvider, cancellationToken, time) { Detached = new() };
         var context = new ActivityExecutionContext(workflow, null, node, task.ActivityInstanceId) { Status = ActivityStatus.Running };
         context.Restore(null, (Dictionary<string, object?>)WorkflowJson.ToPlain(task.Input)!, null);
-        await node.Activity.ExecuteAsync(context);
-        var outcomes = workflow.Detached.Outcomes
-            ?? throw new InvalidOperationException($"Activity '{node.Activity.Id}' returned without completing; a durable task cannot wait.");
-        return new()
-        {
-            Outcomes = outcomes.Names,
-            IsDefault = outcomes.IsDefault,
-            Outputs = WorkflowExecutionContext.Json(context.StoredOutputs ?? new Dictionary<string, object?>()),
-            JournalData = WorkflowExecutionContext.Json(context.StoredJournalData ?? new Dictionary<string, object?>()),
-            Compensations = [.. workflow.Compensations.Select(StateCodec.Stored)],
-            Attempt = task.Attempt,
-        };
+        return new(task, scope, context);
     }
 
     private async Task HoldLeaseAsync(ClaimedTask task, Attempt attempt, CancellationToken ended)
@@ -161,7 +160,7 @@ internal sealed partial class TaskAttempts(
         }
     }
 
-    private async Task AnswerAsync(ClaimedTask task, TaskCompletion completion, IReadOnlyList<NpgsqlBatchCommand> effects)
+    public async Task<CommitOutcome> AnswerAsync(ClaimedTask task, TaskCompletion completion, IReadOnlyList<NpgsqlBatchCommand> effects)
     {
         var outcome = await committer.CommitAsync(new()
         {
@@ -176,9 +175,12 @@ internal sealed partial class TaskAttempts(
                 break;
             case CommitOutcome.Refused refused when completion.Exception is null:
                 // The effects cannot be written: an incident that says so, instead of the same failure at every delivery.
-                await AnswerAsync(task, new() { Exception = ExceptionState.From(refused.Reason), Attempt = task.Attempt }, []);
-                break;
+                var incident = await AnswerAsync(task, new() { Exception = ExceptionState.From(refused.Reason), Attempt = task.Attempt }, []);
+                // Statements run before it is known whose the task is: what they stumbled over may be what the new holder has written.
+                return incident is CommitOutcome.LeaseLost ? incident : refused;
         }
+
+        return outcome;
     }
 
     private async Task RetryLaterAsync(ClaimedTask task, TaskPolicy policy, Exception failure)
@@ -190,7 +192,7 @@ internal sealed partial class TaskAttempts(
     }
 
     /// <summary>The host stops: the attempt does not count.</summary>
-    private Task<int> HandBackAsync(ClaimedTask task) => dataSource.ExecuteAsync(
+    public Task<int> HandBackAsync(ClaimedTask task) => dataSource.ExecuteAsync(
         HandBackSql, [task.Id, task.Fence], CancellationToken.None);
 
     [LoggerMessage(1130, LogLevel.Warning, "The lease of task {Task} of instance {Instance} was lost in attempt {Attempt}; its result was discarded.")]
@@ -277,6 +279,35 @@ internal sealed partial class TaskAttempts(
             }
         }
     }
+}
+
+/// <summary>What one attempt, or a part of it, runs in.</summary>
+internal sealed class TaskScope(ClaimedTask task, AsyncServiceScope services, ActivityExecutionContext context) : IAsyncDisposable
+{
+    public ActivityExecutionContext Context => context;
+
+    public IActivity Activity => context.Activity;
+
+    public TaskPolicy Policy => TaskPolicy.Of(Activity);
+
+    /// <summary>What the activity came to, and the statements that it wants in the commit.</summary>
+    public (TaskCompletion Completion, IReadOnlyList<NpgsqlBatchCommand> Effects) Complete()
+    {
+        var workflow = context.WorkflowExecutionContext;
+        var outcomes = workflow.Detached!.Outcomes
+            ?? throw new InvalidOperationException($"Activity '{Activity.Id}' returned without completing; a durable task cannot wait.");
+        return (new()
+        {
+            Outcomes = outcomes.Names,
+            IsDefault = outcomes.IsDefault,
+            Outputs = WorkflowExecutionContext.Json(context.StoredOutputs ?? new Dictionary<string, object?>()),
+            JournalData = WorkflowExecutionContext.Json(context.StoredJournalData ?? new Dictionary<string, object?>()),
+            Compensations = [.. workflow.Compensations.Select(StateCodec.Stored)],
+            Attempt = task.Attempt,
+        }, services.ServiceProvider.GetRequiredService<UnitOfWork>().Take());
+    }
+
+    public ValueTask DisposeAsync() => services.DisposeAsync();
 }
 
 /// <summary>Carries the durable task into the scope of its attempt.</summary>

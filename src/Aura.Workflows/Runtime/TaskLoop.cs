@@ -34,6 +34,16 @@ internal sealed partial class TaskLoop(
     private readonly CancellationTokenSource _abandon = new();
     private readonly KeyedConnection _connection = new(dataSource, options.Value.HostLease);
 
+    /// <summary>The same of those tasks alone whose inputs hold one of the given values: for a worker outside the hosts.</summary>
+    internal static readonly string ClaimMatchingSql = Claim("t.queue >= $2 AND t.queue <= $3 AND wf.task_matches(t.input, $6)")
+        .Replace("$4, $5))", "$4, $5, $6))", StringComparison.Ordinal);
+
+    /// <summary>What <see cref="Read"/> reads, of a task <c>t</c> and its instance <c>i</c>.</summary>
+    internal const string Columns = """
+        SELECT t.id, t.instance_id, i.definition_version_id, i.correlation_id, t.activity_instance_id, t.node_id, t.activity_type, t.input, t.attempt,
+               t.max_attempts, t.timeout_seconds, t.fence, t.last_error
+        """;
+
     private static string Claim(string inQueue) => $"""
         WITH keyed AS MATERIALIZED (SELECT * FROM wf.claim_keyed_tasks($1, $2, $3, $4, $5)),
         next AS MATERIALIZED (
@@ -46,8 +56,7 @@ internal sealed partial class TaskLoop(
             FROM next WHERE t.id = next.id
             RETURNING t.*
         )
-        SELECT t.id, t.instance_id, i.definition_version_id, i.correlation_id, t.activity_instance_id, t.node_id, t.activity_type, t.input, t.attempt,
-               t.max_attempts, t.timeout_seconds, t.fence, t.last_error
+        {Columns}
         FROM (SELECT * FROM keyed UNION ALL SELECT * FROM claimed) t
         CROSS JOIN LATERAL (SELECT * FROM wf.instances i WHERE i.id = t.instance_id OFFSET 0) i
         """;
@@ -131,7 +140,7 @@ internal sealed partial class TaskLoop(
         }
     }
 
-    private static ClaimedTask Read(NpgsqlDataReader r) => new(
+    internal static ClaimedTask Read(NpgsqlDataReader r) => new(
         r.GetInt64(0), r.GetString(1), r.GetString(2), r.Text(3), r.GetString(4), r.GetString(5), r.GetString(6), r.Json(7)!.Value,
         r.GetInt32(8), r.GetInt32(9), TimeSpan.FromSeconds(r.GetDouble(10)), r.GetInt64(11), r.Text(12));
 

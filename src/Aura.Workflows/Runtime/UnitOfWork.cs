@@ -31,10 +31,10 @@ public sealed class UnitOfWork
 /// <param name="Attempt">1 for the first delivery; a crash or a lost lease delivers again.</param>
 public sealed record DurableTask(long Id, string InstanceId, string ActivityInstanceId, int Attempt, int MaxAttempts)
 {
-    internal Action? OnHeartbeat { get; init; }
-
-    /// <summary>The number of this claim; see <see cref="TaskLeases"/>.</summary>
+    /// <summary>Of the lease under which the attempt runs; a later delivery has a greater one.</summary>
     public long Fence { get; init; }
+
+    internal Action? OnHeartbeat { get; init; }
 
     /// <summary>Says that the work goes on. Where the activity has a heartbeat timeout, silence for longer ends the attempt.</summary>
     public void Heartbeat() => OnHeartbeat?.Invoke();

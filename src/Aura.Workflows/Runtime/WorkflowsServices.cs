@@ -6,6 +6,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
 
 namespace Aura.Workflows.Runtime;
 
@@ -25,7 +27,6 @@ public static class WorkflowsServices
         services.TryAddSingleton<DefinitionStore>();
         services.TryAddSingleton<WorkflowClient>();
         services.TryAddSingleton<InstanceStore>();
-        services.TryAddSingleton<TaskLeases>();
         services.TryAddSingleton<ActivityTester>();
         services.TryAddSingleton<InstanceControl>();
         services.TryAddSingleton<WorkflowExecutor>();
@@ -67,6 +68,16 @@ public static class WorkflowsServices
     {
         services.AddHostLoops();
         return services.AddLoop(s => ActivatorUtilities.CreateInstance<TaskLoop>(s, new TaskQueue(queue, concurrency)));
+    }
+
+    /// <summary>Lets this host hand durable tasks to workers outside the hosts: <see cref="TaskLeases"/>.</summary>
+    public static IServiceCollection AddTaskLeases(this IServiceCollection services)
+    {
+        services.AddHostLoops();
+        services.TryAddSingleton(s => new TaskLeases(
+            s.GetRequiredService<NpgsqlDataSource>(), s.GetRequiredService<TaskAttempts>(), s.GetRequiredService<Pulse>(), s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<IOptions<WorkflowsOptions>>()));
+        return services;
     }
 
     /// <summary>Runs a loop as a hosted service under the shared runner.</summary>

@@ -143,13 +143,13 @@ public sealed class AuraOptionsTests
     }
 
     [Fact]
-    public async Task WithDirectorKey_ManyAtOnce_AllGetTheSameKeyAndTheFileIsPrivate()
+    public async Task WithKeys_ManyAtOnce_AllGetTheSameKeyAndTheFileIsPrivate()
     {
         var folder = Directory.CreateTempSubdirectory("aura-options-");
         try
         {
             var options = Load(new() { ["AURA_STATE"] = folder.FullName });
-            var keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => options.WithDirectorKey().DirectorKey)));
+            var keys = await Task.WhenAll(Enumerable.Range(0, 16).Select(_ => Task.Run(() => options.WithKeys().DirectorKey)));
 
             keys.Distinct().ShouldHaveSingleItem().Length.ShouldBeGreaterThanOrEqualTo(32);
             File.GetUnixFileMode(options.DirectorKeyFile).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);

@@ -12,6 +12,7 @@ namespace Aura.Host.Tests.EndToEnd;
 internal sealed class Workplace : IAsyncDisposable
 {
     public const string Key = "a-director-key-for-tests";
+    public const string WorkerKey = "a-workers-key-for-tests";
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-e2e-");
 
     public string Root => _folder.FullName;
@@ -37,6 +38,7 @@ internal sealed class Workplace : IAsyncDisposable
         info.Environment["AURA_WORKFLOWS"] = Repository.Path("workflows");
         info.Environment["AURA_PROJECTS"] = Repository.Path("real_projects");
         info.Environment["DIRECTOR_API_KEY"] = Key;
+        info.Environment["AURA_WORKER_KEY"] = WorkerKey;
         return info;
     }
 
@@ -78,9 +80,13 @@ internal sealed class ChildHost : IAsyncDisposable
 
     public HttpClient Http { get; private set; } = null!;
 
+    /// <summary>Where the employees' tools are; null when this host does not serve them.</summary>
+    public string? Mcp { get; private set; }
+
     public static async Task<ChildHost> StartAsync(Workplace place, TestDatabase database, params (string Name, string Value)[] settings)
     {
-        var info = place.Command(database, "up", "--json", "--port", "0");
+        var info = place.Command(database, "up", "--json");
+        info.Environment["MANAGER_PORT"] = "0";
         foreach (var (name, value) in settings)
             info.Environment[name] = value;
         var host = new ChildHost(Process.Start(info)!);
@@ -178,7 +184,11 @@ internal sealed class ChildHost : IAsyncDisposable
         lock (_output)
             _output.AppendLine(line);
         if (line.StartsWith("{\"event\":\"ready\"", StringComparison.Ordinal))
-            ready.TrySetResult(JsonSerializer.Deserialize<JsonElement>(line).GetProperty("url").GetString()!);
+        {
+            var said = JsonSerializer.Deserialize<JsonElement>(line);
+            Mcp = said.GetProperty("mcp").GetString();
+            ready.TrySetResult(said.GetProperty("url").GetString()!);
+        }
     }
 }
 

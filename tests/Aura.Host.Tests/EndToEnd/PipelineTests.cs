@@ -93,14 +93,14 @@ public sealed class PipelineTests(TestDatabase database) : IClassFixture<TestDat
         prd.GetProperty("status").GetString().ShouldBe("ARCHIVED", host.Output);
         var job = prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem();
         (job.GetProperty("model").GetString(), job.GetProperty("attempt").GetInt32()).ShouldBe(("counter", 1));
-        File.ReadAllText(Path.Combine(place.Root, "sandboxes", job.GetProperty("id").GetString()!, "runlog.txt"))
+        (await File.ReadAllTextAsync(Path.Combine(place.Root, "sandboxes", job.GetProperty("id").GetString()!, "runlog.txt")))
             .ShouldContain("  > A helper with a docstring.");
         (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE backend = 'cli' AND cost IS NULL AND finish = 'stop'"))
             .ShouldBe(1);
     }
 
     [Fact]
-    public async Task EmployeeThatIsMisconfigured_EscalatesAtOnceAndCountsAgainstNoModel()
+    public async Task EmployeesThatAreMisconfigured_EscalateWithoutARetryAndCountAgainstNoModel()
     {
         await using var server = new AimockServer();
         await server.InitializeAsync();
@@ -112,7 +112,7 @@ public sealed class PipelineTests(TestDatabase database) : IClassFixture<TestDat
         var prd = await host.PrdReachesAsync(await host.SubmitAsync(Workplace.Fixture("prds", "honest.json")), "ESCALATED", "AWAITING_APPROVAL");
 
         var job = prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem();
-        (job.GetProperty("status").GetString(), job.GetProperty("attempt").GetInt32()).ShouldBe(("ESCALATED", 1));
+        job.GetProperty("status").GetString().ShouldBe("ESCALATED");
         var id = job.GetProperty("id").GetString()!;
         (await database.ScalarAsync<long>(
             "SELECT count(*) FROM aura.jobs WHERE id = $1 AND retry_count = 0 AND status_reason LIKE '%Check the key of backend%'", id)).ShouldBe(1);

@@ -2,6 +2,7 @@ using Aura.Host.Mcp;
 using Aura.Host.Tests.Security;
 using Aura.Testing;
 using Aura.Workflows.Runtime;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Host.Tests.Mcp;
 
@@ -17,7 +18,9 @@ public sealed class LeaseStandingTests(TestDatabase database) : IClassFixture<Te
             """);
         var id = (long)(await insert.ExecuteScalarAsync())!;
         var time = new ManualTime();
-        var standing = new LeaseStanding(new TaskLeases(database.DataSource), time);
+        await using var services = new ServiceCollection()
+            .AddLogging().AddSingleton(TimeProvider.System).AddSingleton(database.DataSource).AddAuraWorkflows().AddTaskLeases().BuildServiceProvider();
+        var standing = new LeaseStanding(services.GetRequiredService<TaskLeases>(), time);
         (await standing.IsHeldAsync(id, 5, default)).ShouldBeTrue();
 
         await using var lose = database.DataSource.CreateCommand("UPDATE wf.tasks SET fence = 6");

@@ -11,6 +11,7 @@ namespace Aura.Host.Tests.Security;
 public sealed class SignInHost : IAsyncLifetime
 {
     public const string Key = "a-director-key-for-tests";
+    public const string WorkerKey = "a-workers-key-for-tests";
     public const string Password = "correct horse battery";
     private readonly TestDatabase _database = new();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-sign-in-");
@@ -48,6 +49,7 @@ public sealed class SignInHost : IAsyncLifetime
             ["AURA_ROLES"] = "manager",
             ["MANAGER_PORT"] = "0",
             ["DIRECTOR_API_KEY"] = key,
+            ["AURA_WORKER_KEY"] = WorkerKey,
         };
         return AuraHost.StartAsync(AuraOptions.Load(settings.GetValueOrDefault), LogStyle.FileOnly, Cancel);
     }

@@ -12,6 +12,10 @@ public sealed class ModelAssignmentTests
     private static readonly ModelCandidate Poor = new("poor", true, 0.3, 10);
     private static readonly ModelCandidate New = new("new", true, null, 0);
     private static readonly ModelCandidate Lucky = new("lucky", true, 1.0, 2);
+    private static readonly ModelCandidate Cheap = new("cheap", true, 0.86, 10) { Cost = 0.01 };
+    private static readonly ModelCandidate Dear = new("dear", true, 0.9, 10) { Cost = 0.5 };
+    private static readonly ModelCandidate Down = new("down", true, 1.0, 10) { Down = "no answer" };
+    private static readonly ModelCandidate Reviewer = new("reviewer", true, 1.0, 10) { Roles = ["Reviewer"] };
     private static readonly ModelCandidate Off = new("off", false, 1.0, 50);
 
     public static TheoryData<string, ModelCandidate[], string?, string?, double, string?, string> Choices => new()
@@ -34,6 +38,18 @@ public sealed class ModelAssignmentTests
         { "just failed and alone", [Good], null, "good", 0.5, "good", "The only active model, although its attempt before failed." },
         { "just failed, the other is off", [Good, Off], null, "good", 0.5, "good", "The only active model" },
         { "just failed is not explored", [Good, Poor, New], null, "new", 0.0, "poor", "Exploration" },
+        { "nearly equal: the cheaper", [Dear, Cheap], null, null, 0.5, "cheap", "Cheapest of 2 models that score nearly the same: average 0.86 over 10 runs, 0.01 an attempt." },
+        { "nearly equal: unknown cost last", [Good, Dear], null, null, 0.5, "dear", "0.5 an attempt" },
+        { "clearly better though dearer", [Dear, Fair with { Cost = 0.001 }], null, null, 0.5, "dear", "Best of 2 models" },
+        { "exploration never takes the choice itself", [Dear, Cheap], null, null, 0.0, "dear", "Exploration" },
+        { "down is passed over", [Down, Fair], null, null, 0.5, "fair", "The only model to choose from: average 0.60 over 10 runs. 'down' is down: no answer." },
+        { "down is not explored", [Down, Good, Fair], null, null, 0.0, "fair", "Exploration" },
+        { "all down", [Down], null, null, 0.5, null, "Every model that could take the job is down. 'down' is down: no answer." },
+        { "pinned and down", [Down, Good], "down", null, 0.5, null, "The pinned model 'down' is down: no answer." },
+        { "just failed, the other is down", [Good, Down], null, "good", 0.5, "good", "The only active model, although its attempt before failed. 'down' is down" },
+        { "another role", [Reviewer, Poor], null, null, 0.5, "poor", "The only model to choose from" },
+        { "its role alone", [Reviewer], null, null, 0.5, null, "None of the 1 active models of this backend takes the role 'Employee'." },
+        { "pinned though of another role", [Reviewer, Poor], "reviewer", null, 0.5, "reviewer", "Pinned by the Director." },
         { "none", [], null, null, 0.5, null, "No model is known for this backend." },
         { "none active", [Off], "off", null, 0.5, null, "None of the 1 models of this backend is active. The pinned model 'off' is switched off." },
     };
@@ -43,10 +59,12 @@ public sealed class ModelAssignmentTests
     public void Choose_Case_GivesModelAndReason(
         string name, ModelCandidate[] candidates, string? pinned, string? failed, double roll, string? expected, string reason)
     {
-        var choice = ModelAssignment.Choose(new() { Candidates = candidates, PinnedModel = pinned, JustFailed = failed, Roll = roll });
+        var choice = ModelAssignment.Choose(new() { Candidates = candidates, PinnedModel = pinned, JustFailed = failed, Roll = roll, Role = "Employee" });
 
         choice.Model.ShouldBe(expected, name);
         choice.Reason.ShouldContain(reason, Case.Sensitive, name);
+        // Only what passes by itself is waited for.
+        choice.IsTemporary.ShouldBe(expected is null && choice.Reason.Contains(" down", StringComparison.Ordinal), name);
     }
 
     [Fact]

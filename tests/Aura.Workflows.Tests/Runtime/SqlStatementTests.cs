@@ -42,10 +42,10 @@ public sealed class SqlStatementTests(TestDatabase database) : IClassFixture<Tes
     {
         await using var connection = await database.DataSource.OpenConnectionAsync();
         var failed = new List<string>();
-        var statements = Literals().Where(IsStatement).Append(TaskLoop.ClaimSql).Append(TaskLoop.ClaimOneSql).ToList();
+        var statements = Literals().Where(IsStatement).Append(TaskLoop.ClaimSql).Append(TaskLoop.ClaimOneSql).Append(TaskLoop.ClaimMatchingSql).ToList();
         foreach (var text in statements)
         {
-            var isWhole = text == TaskLoop.ClaimSql || text == TaskLoop.ClaimOneSql;
+            var isWhole = text == TaskLoop.ClaimSql || text == TaskLoop.ClaimOneSql || text == TaskLoop.ClaimMatchingSql;
             var sql = !isWhole && Fragments.FirstOrDefault(f => IsFragment(text, f.Key)) is { Value: { } frame } ? frame.Replace("§", text, StringComparison.Ordinal) : text;
             var types = Types.FirstOrDefault(t => text.StartsWith(t.Key, StringComparison.Ordinal)).Value;
             try

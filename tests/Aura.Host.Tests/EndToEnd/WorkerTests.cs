@@ -1,0 +1,316 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Aura.Testing;
+
+namespace Aura.Host.Tests.EndToEnd;
+
+/// <summary>Whole PRDs whose employees are processes of their own, which speak HTTP only.</summary>
+public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatabase>
+{
+    private const string Honest = "honest.json";
+    private const string Counting = "\"\"\"Counting.\"\"\"\n\n\ndef count(items):\n    \"\"\"The number of items.\"\"\"\n    return len(items)\n";
+
+    /// <summary>A host whose own employees stay away.</summary>
+    private static readonly (string, string)[] WithoutEmployees = [("AURA_ROLES", "manager,engine,mcp,validator")];
+
+    [Fact]
+    public async Task Scripted_WorkerInItsOwnProcess_ThePrdIsProvenAndMerged()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        await using var worker = ChildWorker.Start(place, host, "scripted", "one", ("AURA_SCRIPTS", Workplace.Fixture("prds")));
+
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED");
+
+        var job = prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem();
+        (await OwnersAsync(job)).ShouldBe(["one"]);
+        (await host.GetAsync($"/jobs/{Id(job)}")).GetProperty("runlog").GetString()!.ShouldContain("Script honest.script.json");
+        (await worker.StopAsync()).ShouldBe(0, worker.Output);
+        worker.Output.ShouldNotContain(Workplace.WorkerKey);
+        Directory.EnumerateFileSystemEntries(Path.Combine(place.Root, "workers", "one")).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task OpenAiCompatibleServer_WorkerInItsOwnProcess_ThePrdIsProvenAndMerged()
+    {
+        await using var server = new AimockServer();
+        await server.InitializeAsync();
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_BACKEND", "openai")]);
+        await using var worker = ChildWorker.Start(
+            place, host, "openai", "open", ("OPENAI_BASE_URL", new Uri(server.Address, "/v1").AbsoluteUri), ("OPENAI_API_KEY", AimockServer.Key), ("OPENAI_MODEL", "counts"));
+        // The host itself has no key and knows no model of that backend: the worker brings it.
+        await ModelAsync("counts");
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED");
+
+        prd.GetProperty("jobs")[0].GetProperty("model").GetString().ShouldBe("counts");
+        (await server.RequestsAsync("counts")).Count.ShouldBeGreaterThanOrEqualTo(2);
+        // The worker's calls of the model are in the ledger, though it knows no database.
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE prd_id = $1 AND model = 'counts' AND backend = 'openai'", id)).ShouldBeGreaterThanOrEqualTo(2);
+        (host.Output + worker.Output).ShouldNotContain(AimockServer.Key);
+    }
+
+    [Fact]
+    public async Task Kill_WorkerInMidJob_AnotherFinishesItOnce()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        await using var first = ChildWorker.Start(place, host, "scripted", "first", ("AURA_SCRIPTS", EndlessScript(place)));
+        await EventAsync(id, "job.tool", () => first.Output + host.Output);
+
+        await first.KillAsync();
+        await ExpireAsync();
+        await using var second = ChildWorker.Start(place, host, "scripted", "second", ("AURA_SCRIPTS", Workplace.Fixture("prds")));
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED");
+
+        var job = prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem();
+        (job.GetProperty("attempt").GetInt32(), job.GetProperty("retry_count").GetInt32()).ShouldBe((1, 0));
+        (await OwnersAsync(job)).ShouldBe(["first", "second"]);
+        await CountedOnceAsync(id);
+        (await CountAsync(id, "job.lease_lost")).ShouldBe(1);
+        // Nothing of what the dead one wrote is in the result.
+        (await host.Http.GetStringAsync($"/prds/{id}")).ShouldNotContain("left_behind");
+    }
+
+    [Fact]
+    public async Task Stop_WorkerInMidJob_HandsTheJobBackAtOnce()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        await using var first = ChildWorker.Start(place, host, "scripted", "first", ("AURA_SCRIPTS", EndlessScript(place)));
+        await EventAsync(id, "job.tool", () => first.Output + host.Output);
+
+        (await first.StopAsync()).ShouldBe(0, first.Output);
+
+        (await database.ScalarAsync<bool>("SELECT bool_and(owner IS NULL AND attempt = 0) FROM wf.tasks WHERE queue = 'employee:scripted'")).ShouldBeTrue();
+        await using var second = ChildWorker.Start(place, host, "scripted", "second", ("AURA_SCRIPTS", Workplace.Fixture("prds")));
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED");
+        prd.GetProperty("jobs")[0].GetProperty("attempt").GetInt32().ShouldBe(1);
+        (await CountAsync(id, "job.lease_lost")).ShouldBe(0);
+        await CountedOnceAsync(id);
+        prd.ToString().ShouldNotContain("left_behind");
+    }
+
+    [Fact]
+    public async Task Manager_AwayForAWhile_TheWorkerComesBackByItself()
+    {
+        await using var place = new Workplace();
+        var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        var (port, mcp) = (host.Http.BaseAddress!.Port, new Uri(host.Mcp!).Port);
+        await using var worker = ChildWorker.Start(place, host, "scripted", "patient", ("AURA_SCRIPTS", Workplace.Fixture("prds")));
+        await Until.TrueAsync(() => Task.FromResult(worker.Output.Contains("serves scripted", StringComparison.Ordinal)), () => worker.Output, 60);
+
+        await host.KillAsync();
+        await Until.TrueAsync(() => Task.FromResult(worker.Output.Contains("The manager is away", StringComparison.Ordinal)), () => worker.Output, 60);
+        await using var again = await ChildHost.StartAsync(
+            place, database, [.. WithoutEmployees, ("MANAGER_PORT", $"{port}"), ("MCP_PORT", $"{mcp}")]);
+
+        var id = await again.SubmitAsync(Workplace.Fixture("prds", Honest));
+        await again.PrdReachesAsync(id, "AWAITING_APPROVAL");
+    }
+
+    [Fact]
+    public async Task Submit_AfterTheLeaseWasLost_IsRefusedAndWritesNothing()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        using var hands = new Hands(host);
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        var lost = await hands.ClaimAsync();
+        (await hands.ToolAsync(lost, "write_file", new { path = "app/counting.py", content = "left_behind = 1\n" })).StatusCode.ShouldBe(HttpStatusCode.OK);
+        await ExpireAsync();
+        // The tools believe for two seconds at most that a lease is held.
+        await Until.TrueAsync(
+            async () => (await hands.ToolAsync(lost, "list_files", new { })).StatusCode == HttpStatusCode.Unauthorized, () => host.Output, 30);
+        var held = await hands.ClaimAsync();
+
+        // The one that was late gets nothing through any more, by no way.
+        (Text(held, "job_id"), held.GetProperty("delivery").GetInt32()).ShouldBe((Text(lost, "job_id"), 2));
+        (await hands.SubmitAsync(lost)).ShouldBe((409, "lease_lost"));
+        (await hands.PostAsync($"/jobs/{Text(lost, "job_id")}/heartbeat", new { lease = Text(lost, "lease") })).ShouldBe((409, "lease_lost"));
+        (await hands.PostAsync($"/jobs/{Text(lost, "job_id")}/release", new { lease = Text(lost, "lease") })).ShouldBe((409, "lease_lost"));
+        (await hands.PostAsync($"/models/{Text(lost, "model")}/artifact", new
+        {
+            job_id = Text(lost, "job_id"),
+            lease = Text(lost, "lease"),
+            type = "transcript",
+            artifact = new { text = "late" },
+        })).ShouldBe((409, "lease_lost"));
+        (await hands.ToolAsync(lost, "write_file", new { path = "app/counting.py", content = "left_behind = 2\n" })).StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
+        (await CountAsync(id, "job.submitted")).ShouldBe(0);
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_artifacts a JOIN aura.jobs j ON j.id = a.job_id WHERE j.prd_id = $1", id)).ShouldBe(0);
+
+        // The other one begins with a clean sandbox, and what it hands in counts: once, however often it is sent.
+        (await (await hands.ToolAsync(held, "list_files", new { pattern = "app/counting.py" })).Content.ReadAsStringAsync()).ShouldNotContain("counting.py");
+        await hands.ToolAsync(held, "write_file", new { path = "app/counting.py", content = Counting });
+        (await hands.PostAsync($"/models/{Text(held, "model")}/artifact", new
+        {
+            job_id = Text(held, "job_id"),
+            lease = Text(held, "lease"),
+            type = "transcript",
+            artifact = new { text = "in time" },
+        })).Status.ShouldBe(200);
+        var answers = await Task.WhenAll(Enumerable.Range(0, 5).Select(_ => hands.SubmitAsync(held)));
+        answers.ShouldAllBe(a => a.Status == 200);
+        (await hands.SubmitAsync(held, "another word")).ShouldBe((409, "contradicted"));
+        await host.PrdReachesAsync(id, "AWAITING_APPROVAL");
+        await CountedOnceAsync(id);
+        (await hands.SubmitAsync(held)).Status.ShouldBe(200);
+        (await hands.SubmitAsync(lost)).ShouldBe((409, "lease_lost"));
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.audit_logs WHERE actor = 'worker' AND action = 'job.submit' AND job_id = $1", Text(held, "job_id"))).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Submit_ModelWasUnavailable_CountsNoRetryAndTheJobWaitsForItsReturn()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        using var hands = new Hands(host);
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        var first = await hands.ClaimAsync();
+        (await hands.SubmitAsync(first, "The endpoint answers 503.", "Unavailable")).Status.ShouldBe(200);
+
+        await EventAsync(id, "job.waiting", () => host.Output);
+        (await CountAsync(id, "job.model_unavailable")).ShouldBe(1);
+        (await host.GetAsync("/models")).GetProperty("items").EnumerateArray().Single(m => Text(m, "name") == Text(first, "model"))
+            .GetProperty("down").GetString()!.ShouldContain("The endpoint answers 503.");
+        // Somebody who serves it starts anew: nothing stands against it any more.
+        (await hands.PostAsync($"/models/{Text(first, "model")}/register", new { backend = "scripted" })).Status.ShouldBe(200);
+
+        var second = await hands.ClaimAsync();
+        second.GetProperty("attempt").GetInt32().ShouldBe(2);
+        await hands.ToolAsync(second, "write_file", new { path = "app/counting.py", content = Counting });
+        (await hands.SubmitAsync(second)).Status.ShouldBe(200);
+        var prd = await host.PrdReachesAsync(id, "AWAITING_APPROVAL");
+        prd.GetProperty("jobs")[0].GetProperty("retry_count").GetInt32().ShouldBe(0);
+        await CountedOnceAsync(id);
+    }
+
+    [Fact]
+    public async Task Claim_MoreThanTheLimitAtOnce_OnlySoManyWork()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_MAX_EMPLOYEES", "2")]);
+        using var hands = new Hands(host);
+        for (var i = 0; i < 3; i++)
+            await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        var first = await hands.ClaimAsync();
+        await hands.ClaimAsync();
+        await Until.TrueAsync(
+            async () => await database.ScalarAsync<long>("SELECT count(*) FROM wf.tasks WHERE queue = 'employee:scripted'") == 3, () => host.Output, 60);
+
+        (await hands.PostAsync("/jobs/claim", new { worker = "third", backend = "scripted" })).Status.ShouldBe(204);
+        (await hands.PostAsync($"/jobs/{Text(first, "job_id")}/release", new { lease = Text(first, "lease") })).Status.ShouldBe(200);
+        (await hands.PostAsync($"/jobs/{Text(first, "job_id")}/claim", new { worker = "third" })).Status.ShouldBe(200);
+        await database.DataSource.CreateCommand("DELETE FROM wf.tasks").ExecuteNonQueryAsync();
+    }
+
+    private async Task ModelAsync(string name) => await Until.TrueAsync(
+        async () => await database.ScalarAsync<long>("SELECT count(*) FROM aura.models WHERE name = $1", name) == 1, () => $"No model '{name}' was registered.", 60);
+
+    /// <summary>As if nothing had been heard of any holder for as long as a lease lasts.</summary>
+    private async Task ExpireAsync()
+    {
+        await using var command = database.DataSource.CreateCommand(
+            "UPDATE wf.tasks SET lease_until = now() - interval '1 second' WHERE queue LIKE 'employee:%' AND owner IS NOT NULL");
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private Task EventAsync(string prdId, string type, Func<string> story) => Until.TrueAsync(async () => await CountAsync(prdId, type) > 0, story, 60);
+
+    private async Task CountedOnceAsync(string prdId)
+    {
+        (await CountAsync(prdId, "job.submitted")).ShouldBe(1);
+        (await CountAsync(prdId, "job.scored")).ShouldBe(1);
+        (await database.ScalarAsync<long>(
+            "SELECT count(*) FROM aura.model_runs r JOIN aura.jobs j ON j.id = r.job_id WHERE j.prd_id = $1", prdId)).ShouldBe(1);
+        (await database.ScalarAsync<long>(
+            "SELECT count(*) FROM aura.model_artifacts a JOIN aura.jobs j ON j.id = a.job_id WHERE j.prd_id = $1 AND artifact_type = 'diff'", prdId)).ShouldBe(1);
+    }
+
+    private async Task<long> CountAsync(string prdId, string type) =>
+        await database.ScalarAsync<long>("SELECT count(*) FROM aura.job_events WHERE prd_id = $1 AND type = $2", prdId, type);
+
+    /// <summary>Who claimed the job, in order.</summary>
+    private Task<List<string>> OwnersAsync(JsonElement job) => database.ListAsync<string>(
+        "SELECT details->>'worker' FROM aura.audit_logs WHERE action = 'job.claim' AND job_id = $1 ORDER BY id", Id(job));
+
+    private static string Id(JsonElement job) => job.GetProperty("id").GetString()!;
+
+    private static string Text(JsonElement element, string name) => element.GetProperty(name).GetString()!;
+
+    /// <summary>An employee that writes something and then never ends.</summary>
+    private static string EndlessScript(Workplace place)
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(place.Root, "endless"));
+        File.WriteAllText(Path.Combine(folder.FullName, "endless.script.json"), """
+            {"jobs":{"Add a counting helper":{"attempts":[{"explanation":"Never told.","calls":[
+                {"tool":"write_file","arguments":{"path":"app/left_behind.py","content":"left_behind = 1\n"}},
+                {"tool":"sleep","arguments":{"seconds":600}}]}]}}}
+            """);
+        return folder.FullName;
+    }
+
+    /// <summary>A worker made of single requests, so that a test decides when each one comes.</summary>
+    private sealed class Hands(ChildHost host) : IDisposable
+    {
+        private readonly HttpClient _manager = ClientOf(host.Http.BaseAddress!, Workplace.WorkerKey);
+
+        public async Task<JsonElement> ClaimAsync()
+        {
+            JsonElement job = default;
+            await Until.TrueAsync(async () =>
+            {
+                using var response = await _manager.PostAsync("/jobs/claim", Json(new { worker = "hands", backend = "scripted", wait_seconds = 20 }));
+                var text = await response.Content.ReadAsStringAsync();
+                response.IsSuccessStatusCode.ShouldBeTrue(text);
+                job = text.Length == 0 ? default : JsonElement.Parse(text);
+                return response.StatusCode == HttpStatusCode.OK;
+            }, () => host.Output, 60);
+            return job;
+        }
+
+        public Task<(int Status, string? Code)> SubmitAsync(JsonElement job, string explanation = "Done by hand.", string finish = "Completed") => PostAsync(
+            $"/jobs/{Text(job, "job_id")}/submit",
+            new { lease = Text(job, "lease"), result = new { output = "By hand.", explanation, finish_reason = finish, self_confidence = 0.8 } });
+
+        public async Task<(int Status, string? Code)> PostAsync(string path, object body)
+        {
+            using var response = await _manager.PostAsync(path, Json(body));
+            var text = await response.Content.ReadAsStringAsync();
+            var answer = JsonElement.Parse(text.Length == 0 ? "{}" : text);
+            return ((int)response.StatusCode, answer.TryGetProperty("code", out var code) ? code.GetString() : null);
+        }
+
+        public async Task<HttpResponseMessage> ToolAsync(JsonElement job, string tool, object arguments)
+        {
+            using var mcp = ClientOf(new Uri(host.Mcp!), Text(job, "job_token"));
+            var body = JsonSerializer.SerializeToNode(arguments)!.AsObject();
+            body["session_id"] = Text(job, "sandbox_id");
+            return await mcp.PostAsync($"/mcp/{tool}", new StringContent(body.ToJsonString(), Encoding.UTF8, "application/json"));
+        }
+
+        public void Dispose() => _manager.Dispose();
+
+        private static HttpClient ClientOf(Uri address, string key)
+        {
+            var client = new HttpClient { BaseAddress = address };
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
+            return client;
+        }
+
+        private static StringContent Json(object body) => new(JsonSerializer.Serialize(body), Encoding.UTF8, "application/json");
+    }
+}
