@@ -15,7 +15,10 @@ public sealed class MigrationTests
         ["0004_describe_definitions.sql"] = "2e4c5f52c7e1877d2be62598fa0e1ee0ea33da9bc135be6b29e288333009c6b5",
         ["0005_index_http_paths.sql"] = "ed82d9e8b0fdf73cf3525a55580deaf85ca0b3f75d55751517a6f7f84f5b8b14",
         ["0008_revive_instances.sql"] = "297b401d91395bfb2a6f78a46b279d94fc1ac027fe3f6e3a295dff61c7499607",
-        // 0009 and later get their lines when they have landed.
+        ["0009_track_definition_edits.sql"] = "957fccd1f319e3192257a002eab80196148ec2921f2436b5d784769ee75d3454",
+        ["0010_watch_instances.sql"] = "a960738d891680acb0c3bc07495fd1bf14f2f83293173ad7cd9caa6009b3a268",
+        ["0011_index_searches.sql"] = "1448d5eb90919f8aa64fcd3814b555ec297d82cd98ebe472ae3252b901c916eb",
+        // 0012 and later get their lines when they have landed.
     };
 
     [Fact]
