@@ -174,6 +174,7 @@ public static class Composition
         employees.OpenAi.ApiKey = options.OpenAiKey;
         employees.OpenAi.BaseUrl = options.OpenAiBaseUrl ?? employees.OpenAi.BaseUrl;
         employees.Gemini.ApiKey = options.GeminiKey;
+        employees.Gemini.BaseUrl = options.GeminiBaseUrl ?? employees.Gemini.BaseUrl;
         if (options.Models[EmployeeBackends.OpenAi] is { Count: > 0 } openAi)
             employees.OpenAi.Models = openAi;
         if (options.Models[EmployeeBackends.Gemini] is { Count: > 0 } gemini)

@@ -85,6 +85,7 @@ public sealed record AuraOptions
     public string? OpenAiKey { get; init; }
     public string? OpenAiBaseUrl { get; init; }
     public string? GeminiKey { get; init; }
+    public string? GeminiBaseUrl { get; init; }
 
     /// <summary>Command-line agents. <c>AURA_EMPLOYEES</c>, default <c>employees.json</c> of the root when there is one.</summary>
     public IReadOnlyList<CliAgent> Agents { get; init; } = [];
@@ -180,6 +181,7 @@ public sealed record AuraOptions
             OpenAiKey = reader.Secret("OPENAI_API_KEY"),
             OpenAiBaseUrl = reader.Address("OPENAI_BASE_URL"),
             GeminiKey = reader.Secret("GEMINI_API_KEY"),
+            GeminiBaseUrl = reader.Address("GEMINI_BASE_URL"),
             Agents = reader.Agents("AURA_EMPLOYEES", root),
             Prices = reader.Prices("AURA_PRICES", root),
             EmployeeLimits = (

@@ -114,7 +114,7 @@ public sealed class EmployeeBackends
 
         var (settings, official, key, address) = backend == OpenAi
             ? (_options.OpenAi, "api.openai.com", "OPENAI_API_KEY", "OPENAI_BASE_URL")
-            : (_options.Gemini, "generativelanguage.googleapis.com", "GEMINI_API_KEY", "Aura:Employees:Gemini:BaseUrl");
+            : (_options.Gemini, "generativelanguage.googleapis.com", "GEMINI_API_KEY", "GEMINI_BASE_URL");
         if (!Uri.TryCreate(settings.BaseUrl, UriKind.Absolute, out var baseUrl) || baseUrl.Scheme is not ("http" or "https"))
             return (null, $"{address} is not an http(s) address.");
         // A server of one's own often wants no key; the official one always does.

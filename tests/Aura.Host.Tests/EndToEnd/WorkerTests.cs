@@ -35,17 +35,28 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         Directory.EnumerateFileSystemEntries(Path.Combine(place.Root, "workers", "one")).ShouldBeEmpty();
     }
 
-    [Fact]
-    public async Task OpenAiCompatibleServer_WorkerInItsOwnProcess_ThePrdIsProvenAndMerged()
+    [Theory]
+    [InlineData("openai")]
+    [InlineData("gemini")]
+    [InlineData("ollama")]
+    public async Task ModelServer_WorkerInItsOwnProcess_ThePrdIsProvenAndMerged(string backend)
     {
-        await using var server = new AimockServer();
+        await using var server = backend == "ollama" ? new KeylessAimockServer() : new AimockServer();
         await server.InitializeAsync();
+        (string, string)[] settings = backend switch
+        {
+            "openai" => [("OPENAI_BASE_URL", new Uri(server.Address, "/v1").AbsoluteUri), ("OPENAI_API_KEY", AimockServer.Key)],
+            "gemini" => [("GEMINI_BASE_URL", new Uri(server.Address, "/v1beta/openai/").AbsoluteUri), ("GEMINI_API_KEY", AimockServer.Key)],
+            _ => [("OLLAMA_HOST", server.Address.Authority)],
+        };
+        // A model of one name is of one backend.
+        await using var own = new TestDatabase();
+        await own.InitializeAsync();
         await using var place = new Workplace();
-        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_BACKEND", "openai")]);
-        await using var worker = ChildWorker.Start(
-            place, host, "openai", "open", ("OPENAI_BASE_URL", new Uri(server.Address, "/v1").AbsoluteUri), ("OPENAI_API_KEY", AimockServer.Key), ("OPENAI_MODEL", "counts"));
+        await using var host = await ChildHost.StartAsync(place, own, [.. WithoutEmployees, ("AURA_BACKEND", backend)]);
+        await using var worker = ChildWorker.Start(place, host, backend, "open", [.. settings, ("AURA_WORKER_MODEL", "counts")]);
         // The host itself has no key and knows no model of that backend: the worker brings it.
-        await ModelAsync("counts");
+        await BackendAsync(own, "counts", backend);
         var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
 
         await host.ApproveAsync(id);
@@ -54,8 +65,35 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         prd.GetProperty("jobs")[0].GetProperty("model").GetString().ShouldBe("counts");
         (await server.RequestsAsync("counts")).Count.ShouldBeGreaterThanOrEqualTo(2);
         // The worker's calls of the model are in the ledger, though it knows no database.
-        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE prd_id = $1 AND model = 'counts' AND backend = 'openai'", id)).ShouldBeGreaterThanOrEqualTo(2);
+        (await own.ScalarAsync<long>($"SELECT count(*) FROM aura.model_calls WHERE prd_id = $1 AND model = 'counts' AND backend = '{backend}'", id))
+            .ShouldBeGreaterThanOrEqualTo(2);
         (host.Output + worker.Output).ShouldNotContain(AimockServer.Key);
+    }
+
+    [Fact]
+    public async Task CommandLineAgent_WorkerInItsOwnProcess_ThePrdIsProvenAndMerged()
+    {
+        await using var place = new Workplace();
+        var tools = Directory.CreateDirectory(Path.Combine(place.Root, "agent"), (UnixFileMode)0b111_101_101);
+        var agent = Path.Combine(tools.FullName, "agent.py");
+        File.Copy(Workplace.Fixture("agent.py"), agent);
+        File.SetUnixFileMode(agent, (UnixFileMode)0b111_101_101);
+        var employees = Path.Combine(place.Root, "employees.json");
+        await File.WriteAllTextAsync(employees, JsonSerializer.Serialize(new
+        {
+            agents = new { counter = new { command = agent, arguments = new[] { "counts" }, mounts = new[] { tools.FullName } } },
+        }));
+        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_BACKEND", "cli")]);
+        await using var worker = ChildWorker.Start(place, host, "cli", "agents", ("AURA_EMPLOYEES", employees));
+        await BackendAsync(database, "counter", "cli");
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED", "ESCALATED");
+
+        prd.GetProperty("status").GetString().ShouldBe("ARCHIVED", host.Output + worker.Output);
+        (await OwnersAsync(prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem())).ShouldBe(["agents"]);
+        (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE prd_id = $1 AND backend = 'cli' AND finish = 'stop'", id)).ShouldBe(1);
     }
 
     [Fact]
@@ -217,8 +255,10 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         await database.DataSource.CreateCommand("DELETE FROM wf.tasks").ExecuteNonQueryAsync();
     }
 
-    private async Task ModelAsync(string name) => await Until.TrueAsync(
-        async () => await database.ScalarAsync<long>("SELECT count(*) FROM aura.models WHERE name = $1", name) == 1, () => $"No model '{name}' was registered.", 60);
+    /// <summary>Waits until somebody serves the model under that backend.</summary>
+    private static async Task BackendAsync(TestDatabase database, string model, string backend) => await Until.TrueAsync(
+        async () => await database.ScalarAsync<long>($"SELECT count(*) FROM aura.models WHERE name = $1 AND backend = '{backend}'", model) == 1,
+        () => $"No model '{model}' of backend '{backend}' was registered.", 60);
 
     /// <summary>As if nothing had been heard of any holder for as long as a lease lasts.</summary>
     private async Task ExpireAsync()
