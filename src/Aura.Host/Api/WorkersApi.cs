@@ -169,27 +169,29 @@ internal static class WorkersApi
         }
     }
 
-    private static async Task<IResult> HeartbeatAsync(
-        string id, HttpContext http, AuraApiOptions options, TaskLeases leases, NpgsqlDataSource db, CancellationToken cancellationToken)
-    {
-        var (body, problem) = await RequestBody.ReadAsync(http.Request, options.MaxBodyBytes, cancellationToken);
-        if (body is null)
-            return problem!;
-        var errors = new FieldErrors();
-        var key = LeaseText.Read(new(body.Root, "", errors, "lease"), errors);
-        if (key is null || errors.Any)
-            return errors.ToResult();
-        var (lease, refusal) = await HeldAsync(id, key, http, cancellationToken);
-        if (lease is null)
-            return refusal!;
-        if (await leases.HeartbeatAsync(key.Key, cancellationToken) != LeaseState.Held)
-            return await LostAsync(id, http, cancellationToken);
-        await db.CommitAsync(ModelChanges.Seen(ModelOf(lease), key.Worker), cancellationToken);
-        return Results.Json(new { JobId = id, LeaseSeconds = lease.Lasts.TotalSeconds }, AuraApi.Json);
-    }
+    private static Task<IResult> HeartbeatAsync(
+        string id, HttpContext http, AuraApiOptions options, TaskLeases leases, NpgsqlDataSource db, CancellationToken cancellationToken) =>
+        WithLeaseAsync(id, http, options, async (key, lease) =>
+        {
+            if (await leases.HeartbeatAsync(key.Key, cancellationToken) != LeaseState.Held)
+                return await LostAsync(id, http, cancellationToken);
+            await db.CommitAsync(ModelChanges.Seen(ModelOf(lease), key.Worker), cancellationToken);
+            return Results.Json(new { JobId = id, LeaseSeconds = lease.Lasts.TotalSeconds }, AuraApi.Json);
+        }, cancellationToken);
 
-    private static async Task<IResult> ReleaseAsync(
-        string id, HttpContext http, AuraApiOptions options, TaskLeases leases, NpgsqlDataSource db, CancellationToken cancellationToken)
+    private static Task<IResult> ReleaseAsync(
+        string id, HttpContext http, AuraApiOptions options, TaskLeases leases, NpgsqlDataSource db, CancellationToken cancellationToken) =>
+        WithLeaseAsync(id, http, options, async (key, _) =>
+        {
+            if (!await leases.ReleaseAsync(key.Key, cancellationToken))
+                return await LostAsync(id, http, cancellationToken);
+            await db.CommitAsync(AuditLog.Record(PrdsApi.Actor(http), "job.release", jobId: id, details: new { key.Worker }), cancellationToken);
+            return Results.Json(new { JobId = id, Released = true }, AuraApi.Json);
+        }, cancellationToken);
+
+    /// <summary>For requests that hold nothing but a lease.</summary>
+    private static async Task<IResult> WithLeaseAsync(
+        string id, HttpContext http, AuraApiOptions options, Func<LeaseText, TaskLease, Task<IResult>> act, CancellationToken cancellationToken)
     {
         var (body, problem) = await RequestBody.ReadAsync(http.Request, options.MaxBodyBytes, cancellationToken);
         if (body is null)
@@ -199,12 +201,7 @@ internal static class WorkersApi
         if (key is null || errors.Any)
             return errors.ToResult();
         var (lease, refusal) = await HeldAsync(id, key, http, cancellationToken);
-        if (lease is null)
-            return refusal!;
-        if (!await leases.ReleaseAsync(key.Key, cancellationToken))
-            return await LostAsync(id, http, cancellationToken);
-        await db.CommitAsync(AuditLog.Record(PrdsApi.Actor(http), "job.release", jobId: id, details: new { key.Worker }), cancellationToken);
-        return Results.Json(new { JobId = id, Released = true }, AuraApi.Json);
+        return lease is null ? refusal! : await act(key, lease);
     }
 
     private static async Task<IResult> SubmitAsync(
