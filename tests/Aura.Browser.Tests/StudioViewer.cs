@@ -65,7 +65,11 @@ public sealed class StudioViewer(IPage page) : StudioCanvas(page)
     /// <summary>Opens the list of runs of an activity.</summary>
     public async Task OpenRunsAsync(string title)
     {
+        var id = await Node(title).GetAttributeAsync("data-cell-id");
         await SelectAsync(title);
+        // What was selected before stays below the drawing for a moment.
+        await Details.GetByRole(AriaRole.Tab, new() { Name = "Activity" }).ClickAsync();
+        await Expect(Selected("ID")).ToHaveTextAsync(id!);
         await Details.GetByRole(AriaRole.Tab, new() { Name = "Executions" }).ClickAsync();
         await Expect(Runs.First).ToBeVisibleAsync();
     }
