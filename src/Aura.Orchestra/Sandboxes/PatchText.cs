@@ -278,8 +278,9 @@ internal sealed class PatchText
 
     private static string? NameOf(string text)
     {
-        // A tab ends the name: time stamps follow it.
-        var name = text.StartsWith('"') ? Unquoted(text) : text.Split('\t')[0].TrimEnd('\r');
+        // A tab ends the name, quoted or not: time stamps follow it, and git puts one behind a name with spaces.
+        var shown = text.Split('\t')[0].TrimEnd('\r');
+        var name = shown.StartsWith('"') ? Unquoted(shown) : shown;
         return name == "/dev/null" ? null : name;
     }
 

@@ -71,7 +71,7 @@ public sealed class CliEmployeeTests(AimockServer server) : IClassFixture<Aimock
 
         result.FinishReason.ShouldBe(EmployeeFinish.Completed, result.Output);
         (await bench.Bench.Sandbox.DiffAsync()).Value.Files.Select(f => f.Path)
-            .ShouldBe(["data.bin", "späte datei.py", "tests/test_app.py"], ignoreOrder: true);
+            .ShouldBe(["data.bin", "späte datei.py", "tests/test_app.py"], ignoreOrder: true, result.Output);
         (await File.ReadAllBytesAsync(Path.Combine(bench.Bench.Sandbox.WorkDirectory, "data.bin"))).Length.ShouldBe(1024);
     }
 
