@@ -125,6 +125,7 @@ public sealed class EmbeddedPostgres(string state, ProcessRunner processes, Time
 
     private async Task<PostgresServer> LaunchAsync(string binaries, CancellationToken cancellationToken)
     {
+        await LeftAsync(cancellationToken);
         var port = FreePort();
         // fsync stays on: what is committed survives a power cut here as on a big server.
         // An eighth of the memory, since models want theirs; rarer checkpoints, since each makes the next write of every page a whole page of log.
@@ -135,6 +136,30 @@ public sealed class EmbeddedPostgres(string state, ProcessRunner processes, Time
         var server = await RunningAsync(cancellationToken);
         return server ?? throw new PostgresUnavailableException(
             $"PostgreSQL did not start: {Tail(result.StandardError + result.StandardOutput)} {(File.Exists(LogFile) ? Tail(await File.ReadAllTextAsync(LogFile, cancellationToken)) : "")}");
+    }
+
+    /// <summary>Waits a while for a server that was killed: as long as its process is there, a new one takes the folder for used.</summary>
+    private async Task LeftAsync(CancellationToken cancellationToken)
+    {
+        var pidFile = Path.Combine(Data, "postmaster.pid");
+        if (!File.Exists(pidFile) || (await File.ReadAllLinesAsync(pidFile, cancellationToken)).FirstOrDefault() is not { Length: > 0 } pid)
+            return;
+        var name = $"/proc/{pid}/comm";
+        for (var tries = 0; tries < 200 && File.Exists(name) && (await ReadAsync()).StartsWith("postgres", StringComparison.Ordinal); tries++)
+            await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken);
+
+        async Task<string> ReadAsync()
+        {
+            try
+            {
+                return await File.ReadAllTextAsync(name, cancellationToken);
+            }
+            catch (IOException)
+            {
+                // Gone between the look and the reading.
+                return "";
+            }
+        }
     }
 
     /// <summary>The server of this folder, when one answers; a stale pid file is no server.</summary>
