@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
@@ -102,8 +103,8 @@ internal sealed class PatchedFile(long maxFileBytes)
                 text.Append("  ").Append(Shown(line)).Append('\n');
             var first = Math.Clamp(expected - 2, 0, Math.Max(0, all.Count - 1));
             text.Append($"The file from line {first + 1}:\n");
-            foreach (var line in all.Skip(first).Take(8))
-                text.Append("  ").Append(Shown(content.AsSpan(line))).Append('\n');
+            foreach (var (number, line) in all.Index().Skip(first).Take(8))
+                text.Append(CultureInfo.InvariantCulture, $"{number + 1,5} | {Shown(content.AsSpan(line))}\n");
             return new(text.Append("Read the file again and make the patch against what it holds now.").ToString());
         }
     }

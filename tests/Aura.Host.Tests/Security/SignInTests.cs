@@ -18,7 +18,7 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
         (answer.Json.GetProperty("token_type").GetString(), answer.Json.GetProperty("expires_in").GetInt32()).ShouldBe(("Bearer", 900));
         answer.Json.GetProperty("user").GetProperty("name").GetString().ShouldBe("Ada");
         answer.Texts("user", "roles").ShouldBe(["Auditor", "ManagerOperator"]);
-        answer.Texts("user", "permissions").ShouldBe(["organisation:read", "organisation:run", "workflows:edit", "workflows:read", "workflows:run"]);
+        answer.Texts("user", "permissions").ShouldBe(["models:read", "organisation:read", "organisation:run", "workflows:edit", "workflows:read", "workflows:run"]);
         answer.Headers["Cache-Control"].ShouldBe("no-store");
         var cookie = answer.Headers["Set-Cookie"].ToLowerInvariant();
         foreach (var part in (string[])["; path=/auth", "; httponly", "; samesite=strict", "; expires="])

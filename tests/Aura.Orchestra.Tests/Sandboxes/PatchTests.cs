@@ -98,7 +98,7 @@ public sealed class PatchTests
         refusal.Message.ShouldContain("Hunk 1 of 1 ('@@ -1,2 +1,2 @@') of 'f'");
         refusal.Message.ShouldContain("CR LF");
         refusal.Message.ShouldContain("Wanted:\n  one\n  2\n");
-        refusal.Message.ShouldContain("The file from line 1:\n  one\n  two\n");
+        refusal.Message.ShouldContain("The file from line 1:\n    1 | one\n    2 | two\n");
         (await sandbox.ListSnapshotsAsync()).ShouldBeEmpty();
     }
 
