@@ -94,7 +94,7 @@ internal sealed partial class BurstLoop(
         if (room <= options.Value.MaxBursts / 8)
         {
             // Not at every burst that ends: a claim costs the same for one instance as for many.
-            await Task.WhenAny(Task.WhenAny(_inFlight.Values), Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken));
+            await Task.WhenAny([.. _inFlight.Values, Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken)]);
             await Task.Delay(TimeSpan.FromMilliseconds(1), time, cancellationToken);
             return 1;
         }
