@@ -9,6 +9,8 @@ switch (args.FirstOrDefault())
         return await SoakCommand.RunAsync(args[1..]);
     case "sandbox":
         return await SandboxCommand.RunAsync(args[1..]);
+    case "mcp":
+        return await McpCommand.RunAsync(args[1..]);
     case "host":
         return await ChaosHost.RunAsync(args[1..]);
     case "ready":
