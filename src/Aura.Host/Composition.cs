@@ -6,6 +6,7 @@ using Aura.Host.Mcp;
 using Aura.Host.Roles;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Employees.Ledger;
+using Aura.Orchestra.Employees.Prompting;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Planning;
 using Aura.Orchestra.Prds;
@@ -167,7 +168,11 @@ public static class Composition
             MaxTokens = options.EmployeeLimits.Tokens > 0 ? options.EmployeeLimits.Tokens : null,
             MaxCost = options.EmployeeLimits.Cost > 0 ? options.EmployeeLimits.Cost : null,
             TimeLimit = options.EmployeeLimits.Time,
-            Secrets = [.. options.Secrets, .. new[] { options.DirectorKey, options.WorkerKey, options.TokenKey }.OfType<string>()],
+            Secrets =
+            [
+                .. options.Secrets, .. DatabasePassword(options),
+                .. new[] { options.DirectorKey, options.WorkerKey, options.TokenKey }.OfType<string>(),
+            ],
             CaptureContent = options.TraceContent,
         };
         employees.AgentJail.Isolation = options.Isolation;
@@ -181,6 +186,9 @@ public static class Composition
             employees.Gemini.Models = gemini;
         return employees;
     }
+
+    private static IReadOnlyList<string> DatabasePassword(AuraOptions options) => SecretRedactor.SecretsOf(
+        new Dictionary<string, string?> { ["PASSWORD"] = new NpgsqlConnectionStringBuilder(options.Database).Password });
 
     /// <summary>Every available backend's models become employees; whether one is active stays as HR or the Director left it.</summary>
     private static async Task EnsureModelsAsync(IServiceProvider services, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
