@@ -18,7 +18,7 @@ public sealed class MigrationTests
         ["0009_track_definition_edits.sql"] = "957fccd1f319e3192257a002eab80196148ec2921f2436b5d784769ee75d3454",
         ["0010_watch_instances.sql"] = "a960738d891680acb0c3bc07495fd1bf14f2f83293173ad7cd9caa6009b3a268",
         ["0011_index_searches.sql"] = "1448d5eb90919f8aa64fcd3814b555ec297d82cd98ebe472ae3252b901c916eb",
-        // 0012 and later get their lines when they have landed.
+        ["0012_lease_tasks_outside.sql"] = "4b8898087a152e3a0903836aba91d6676ed2220f21550c2553949b8fba3a0b8d",
     };
 
     [Fact]
