@@ -230,7 +230,7 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         })));
         // A workflow counts when it is over; a stimulus that came before its bookmark is kept and meets it.
         while (await host.ScalarAsync<bool>("SELECT EXISTS (SELECT FROM wf.instances WHERE definition_id = 'wait' AND status = 'Running')"))
-            await Task.Delay(20);
+            await Task.Delay(50);
         return done / watch.Elapsed.TotalSeconds;
     }
 
@@ -277,7 +277,7 @@ internal sealed class ScaleWorkloads(BenchServer server, TimeSpan time, int wait
         SELECT '{{prefix}}' || lpad(g::text, 12, '0'), 'burst', (SELECT version_id FROM wf.definitions WHERE definition_id = 'burst' AND is_published), 1, 'Running', 'Suspended',
                now() - g * interval '1 second', json_build_object('status', 'Running', 'subStatus', 'Suspended', 'pad', repeat('x', 400)) FROM generate_series(1, {{count}}) g;
         INSERT INTO wf.bookmarks (id, instance_id, name, hash, activity_id, activity_node_id, activity_instance_id, created_at)
-        SELECT '{{prefix}}b' || g, '{{prefix}}' || lpad(g::text, 12, '0'), 'Elsa.Delay', md5('{{prefix}}' || g), 'd', 'Workflow1:d', 'x', now() FROM generate_series(1, {{count}}) g;
+        SELECT '{{prefix}}b' || g, '{{prefix}}' || lpad(g::text, 12, '0'), 'Elsa.Delay', upper(encode(sha256(('{{prefix}}' || g)::bytea), 'hex')), 'd', 'Workflow1:d', 'x', now() FROM generate_series(1, {{count}}) g;
         INSERT INTO wf.messages (instance_id, kind, target, due_at)
         SELECT '{{prefix}}' || lpad(g::text, 12, '0'), 'Resume', '{{prefix}}b' || g, now() + interval '1 year' FROM generate_series(1, {{count}}) g;
         ANALYZE wf.instances; ANALYZE wf.bookmarks; ANALYZE wf.messages

@@ -78,7 +78,7 @@ public sealed class BulkDispatchWorkflows : Activity
             ?? throw new InvalidOperationException($"The items of '{Id}' are null; give a list, empty if there is nothing to do.");
         context.SetProperty(Total, items.Count);
         // Consecutive ids from a random start: a child's place in the list can be told from its id.
-        context.SetProperty(ChildPrefix, WorkflowExecutionContext.NewInstanceId(context.GetRequiredService<TimeProvider>())[..^IdDigits]);
+        context.SetProperty(ChildPrefix, WorkflowExecutionContext.NewRowId(context.GetRequiredService<TimeProvider>())[..^IdDigits]);
         context.SetProperty(FirstChild, Random.Shared.NextInt64((1L << (4 * IdDigits)) - items.Count));
         context.SetProperty(Finished, new byte[(items.Count + 7) / 8]);
         context.JournalData["Count"] = items.Count;

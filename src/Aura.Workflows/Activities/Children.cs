@@ -121,7 +121,7 @@ internal static class ChildWorkflow
         ActivityExecutionContext context, WorkflowDefinition definition, IDictionary<string, object?>? input, string? correlationId,
         ExecuteActivityDelegate? onFinished)
     {
-        var childId = WorkflowExecutionContext.NewInstanceId(context.GetRequiredService<TimeProvider>());
+        var childId = WorkflowExecutionContext.NewRowId(context.GetRequiredService<TimeProvider>());
         var bookmark = onFinished is null
             ? null
             : context.CreateBookmark(new CreateBookmarkArgs { Stimulus = new { WorkflowInstanceId = childId }, Callback = onFinished });

@@ -338,7 +338,7 @@ public sealed class WorkflowExecutionContext
         var name = args.BookmarkName ?? context.Activity.Type;
         var bookmark = new Bookmark
         {
-            Id = NewId(),
+            Id = NewRowId(_time),
             Name = name,
             Hash = StimulusHash.Of(name, args.Stimulus, args.IncludeActivityInstanceId ? context.Id : null),
             Payload = args.Stimulus is null ? null : JsonSerializer.SerializeToElement(args.Payload ?? args.Stimulus, WorkflowJson.Options),
@@ -400,8 +400,8 @@ public sealed class WorkflowExecutionContext
 
     internal static string NewId() => Random.Shared.NextInt64().ToString("x16", CultureInfo.InvariantCulture);
 
-    /// <summary>Ids of instances begin with the time, so that rows that are written together lie together in every index.</summary>
-    internal static string NewInstanceId(TimeProvider time) =>
+    /// <summary>Ids of instances and bookmarks begin with the time, so that rows that are written together lie together in every index.</summary>
+    internal static string NewRowId(TimeProvider time) =>
         time.GetUtcNow().ToUnixTimeMilliseconds().ToString("x12", CultureInfo.InvariantCulture)
         + (Random.Shared.NextInt64() & 0xFFFF_FFFF_FFFF).ToString("x12", CultureInfo.InvariantCulture);
 

@@ -38,7 +38,7 @@ internal sealed class HttpTargets(NpgsqlDataSource dataSource, HttpRoutes routes
         UNION ALL
         (SELECT b.hash, b.payload, i.definition_id, b.activity_id, NULL, b.instance_id, b.id, NULL
          FROM wf.bookmarks b JOIN wf.instances i ON i.id = b.instance_id AND i.status = 'Running'
-         WHERE b.hash = ANY($1) AND b.name = 'Elsa.HttpEndpoint'
+         WHERE left(b.hash, 8) = ANY(ARRAY(SELECT left(h, 8) FROM unnest($1) h)) AND b.hash = ANY($1) AND b.name = 'Elsa.HttpEndpoint'
            AND ($2::text IS NULL OR b.instance_id = $2) AND ($3::text IS NULL OR b.correlation_id = $3)
          ORDER BY array_position($1, b.hash) LIMIT 8)
         """;

@@ -60,7 +60,7 @@ public sealed class ActivityTester(DefinitionStore definitions, IServiceScopeFac
     {
         await using var scope = scopes.CreateAsyncScope();
         var workflow = new WorkflowExecutionContext(
-            "test-" + WorkflowExecutionContext.NewInstanceId(time), graph, null, scope.ServiceProvider, cancellationToken, time);
+            "test-" + WorkflowExecutionContext.NewRowId(time), graph, null, scope.ServiceProvider, cancellationToken, time);
         ActivityExecutionContext? context = null;
         Exception? failure = null;
         try

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text.Json;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
@@ -29,7 +30,7 @@ internal sealed partial class BurstLoop(
             SELECT id FROM wf.hosts WHERE id = $1 FOR KEY SHARE
         ), due AS MATERIALIZED (
             SELECT m.instance_id, i.fence
-            FROM (SELECT instance_id FROM wf.messages WHERE due_at <= now() ORDER BY due_at OFFSET 0) m
+            FROM (SELECT instance_id FROM wf.messages WHERE due_at >= $3 AND due_at <= now() ORDER BY due_at OFFSET 0) m
             CROSS JOIN LATERAL (SELECT fence FROM wf.instances i WHERE i.id = m.instance_id AND i.status = 'Running' AND i.owner IS NULL OFFSET 0) i
             LIMIT $2
         ), locked AS MATERIALIZED (
@@ -48,6 +49,20 @@ internal sealed partial class BurstLoop(
         ORDER BY c.id, m.id
         """;
 
+    /// <summary>
+    /// The time below which no instance that runs has a due message. Messages that are used up stay in the index until the server's vacuum
+    /// comes: thousands a second, which every claim would have to pass. The second is for transactions under way, whose messages bear the time
+    /// of their beginning; what commits even later is found by the next look.
+    /// </summary>
+    internal const string FloorSql = """
+        SELECT least(now() - interval '1 second', (
+            SELECT m.due_at FROM (SELECT instance_id, due_at FROM wf.messages WHERE due_at <= now() ORDER BY due_at OFFSET 0) m
+            CROSS JOIN LATERAL (SELECT FROM wf.instances i WHERE i.id = m.instance_id AND i.status = 'Running' OFFSET 0) i
+            LIMIT 1))
+        """;
+
+    private static readonly TimeSpan FloorAge = TimeSpan.FromSeconds(1);
+
     /// <summary>Gives a lease back. The start message makes sure that somebody looks: checkpoints may have used up what woke it.</summary>
     internal const string ReleaseSql = """
         WITH freed AS (
@@ -64,6 +79,8 @@ internal sealed partial class BurstLoop(
     private readonly ConcurrentDictionary<(string Id, long Fence), Task> _inFlight = new();
     private readonly CancellationTokenSource _abandon = new();
     private readonly KeyedConnection _connection = new(dataSource, options.Value.HostLease);
+    private DateTime _floor;
+    private long? _floorAsOf;
     private volatile bool _stopping;
     private volatile bool _suspectsLeases;
 
@@ -162,9 +179,19 @@ internal sealed partial class BurstLoop(
     {
         var instances = new List<ClaimedInstance>();
         var messages = new List<Message>();
-        await using var command = new NpgsqlCommand(ClaimSql, await _connection.OpenAsync(cancellationToken));
+        var connection = await _connection.OpenAsync(cancellationToken);
+        if (_floorAsOf is not { } asOf || Stopwatch.GetElapsedTime(asOf) > FloorAge)
+        {
+            _floorAsOf = Stopwatch.GetTimestamp();
+            await using var floor = new NpgsqlCommand(FloorSql, connection);
+            await floor.PrepareAsync(cancellationToken);
+            _floor = (DateTime)(await floor.ExecuteScalarAsync(cancellationToken))!;
+        }
+
+        await using var command = new NpgsqlCommand(ClaimSql, connection);
         command.Parameters.Add(new() { Value = host.Id });
         command.Parameters.Add(new() { Value = count });
+        command.Parameters.Add(new() { Value = _floor });
         await command.PrepareAsync(cancellationToken);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))

@@ -31,21 +31,24 @@ internal static class CommitSql
 
     public const string DeleteBookmarks = "DELETE FROM wf.bookmarks WHERE id = ANY($1)";
 
-    /// <summary>New bookmarks; those that a kept stimulus has waited for get it: one stimulus each, the oldest.</summary>
+    /// <summary>
+    /// New bookmarks; those that a kept stimulus has waited for get it: one stimulus each, the oldest that nobody else takes at this moment.
+    /// Stimuli come and go: whatever the planner believes of their number, they are found by their hash (the sum hides the time from the other
+    /// index) and deleted by their key.
+    /// </summary>
     public const string InsertBookmarks = """
         WITH added AS (
             INSERT INTO wf.bookmarks (id, instance_id, name, hash, payload, correlation_id, activity_id, activity_node_id, activity_instance_id, created_at)
             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::json[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
             RETURNING id, instance_id, hash, correlation_id
-        ), met AS (
-            DELETE FROM wf.stimuli s USING (
-                SELECT DISTINCT ON (kept.id) kept.id AS stimulus_id, b.instance_id, b.id FROM added b CROSS JOIN LATERAL (
-                    SELECT k.id FROM wf.stimuli k
-                    WHERE k.hash = b.hash AND (k.correlation_id IS NULL OR k.correlation_id = b.correlation_id) AND k.expires_at > now()
-                    ORDER BY k.created_at, k.id LIMIT 1) kept
-                ORDER BY kept.id, b.id) pair
-            WHERE s.id = pair.stimulus_id
-            RETURNING pair.instance_id, pair.id, s.payload
+        ), met AS MATERIALIZED (
+            SELECT DISTINCT ON (kept.id) kept.id AS stimulus_id, kept.payload, b.instance_id, b.id FROM added b CROSS JOIN LATERAL (
+                SELECT k.id, k.payload FROM wf.stimuli k
+                WHERE k.hash = b.hash AND (k.correlation_id IS NULL OR k.correlation_id = b.correlation_id) AND k.expires_at + interval '0' > now()
+                ORDER BY k.created_at, k.id LIMIT 1 FOR UPDATE SKIP LOCKED) kept
+            ORDER BY kept.id, b.id
+        ), used AS (
+            DELETE FROM wf.stimuli WHERE id = ANY(ARRAY(SELECT stimulus_id FROM met))
         )
         INSERT INTO wf.messages (instance_id, kind, target, payload) SELECT instance_id, 'Resume', id, payload FROM met
         """;
@@ -124,9 +127,30 @@ internal static class CommitSql
         FROM unnest($1::text[], $2::text[], $3::text[], $4::json[], $5::interval[]) AS d(instance_id, kind, target, payload, delay)
         """;
 
+    /// <summary>
+    /// Delivers stimuli: each to every bookmark and trigger with its hash. One that meets nobody is kept for a while. The count at the end makes
+    /// sure that all starts happen, also when nothing is to be kept.
+    /// </summary>
     public const string SendStimuli = """
-        SELECT wf.send_stimulus(hash, correlation_id, payload, $4)
-        FROM unnest($1::text[], $2::text[], $3::json[]) AS d(hash, correlation_id, payload)
+        WITH sent AS MATERIALIZED (
+            SELECT * FROM unnest($1::text[], $2::text[], $3::json[]) WITH ORDINALITY AS s(hash, correlation_id, payload, place)
+        ), met AS MATERIALIZED (
+            SELECT s.place, b.instance_id, b.id, s.payload FROM sent s CROSS JOIN LATERAL (
+                SELECT b.instance_id, b.id FROM wf.bookmarks b
+                WHERE left(b.hash, 8) = left(s.hash, 8) AND b.hash = s.hash AND (s.correlation_id IS NULL OR b.correlation_id = s.correlation_id)
+                OFFSET 0) b
+        ), resumed AS (
+            INSERT INTO wf.messages (instance_id, kind, target, payload) SELECT instance_id, 'Resume', id, payload FROM met
+        ), started AS MATERIALIZED (
+            SELECT s.place, wf.start_from_trigger(t, s.correlation_id, s.payload) AS id FROM sent s CROSS JOIN LATERAL (
+                SELECT * FROM wf.triggers t WHERE t.hash = s.hash OFFSET 0) t
+        ), reached AS MATERIALIZED (
+            SELECT place FROM met UNION ALL SELECT place FROM started WHERE id IS NOT NULL
+        ), kept AS (
+            INSERT INTO wf.stimuli (hash, correlation_id, payload, expires_at)
+            SELECT hash, correlation_id, payload, now() + $4 FROM sent WHERE $4 > interval '0' AND place NOT IN (SELECT place FROM reached)
+        )
+        SELECT count(*) FROM started
         """;
 
     public const string ReleaseActivations = "DELETE FROM wf.activations WHERE instance_id = ANY($1)";

@@ -87,9 +87,20 @@ internal sealed class InstanceQuery
 
     public string IdsOfFew(int limit) => $"SELECT i.id FROM {Joined(_few!)} LIMIT {Number(limit)}";
 
-    public string CountUpTo(int most) => $"SELECT count(*) FROM (SELECT 1 FROM wf.instances i{Where(" WHERE ")} LIMIT {Number(most)}) c";
+    /// <summary>
+    /// The number of rows; when there are more than <paramref name="most"/>, some greater number: the server's idea of the whole table when
+    /// nothing filters.
+    /// </summary>
+    public string CountUpTo(int most)
+    {
+        var counted = $"SELECT count(*) AS n FROM (SELECT 1 FROM wf.instances i{Where(" WHERE ")} LIMIT {Number(most + 1)}) f";
+        return _where.Length > 0 ? counted : $"""
+            SELECT CASE WHEN n <= {Number(most)} THEN n ELSE greatest(n, (SELECT reltuples::bigint FROM pg_class WHERE oid = 'wf.instances'::regclass)) END
+            FROM ({counted}) c
+            """;
+    }
 
-    /// <summary>The planner's guess; null when nothing filters and the table itself is the answer.</summary>
+    /// <summary>The planner's guess where something filters; null otherwise.</summary>
     public string? Estimate => _where.Length == 0 ? null : $"EXPLAIN (FORMAT JSON) SELECT 1 FROM wf.instances i{Where(" WHERE ")}";
 
     private string? FewOf(InstanceFilter filter)

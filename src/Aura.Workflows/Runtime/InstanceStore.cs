@@ -102,17 +102,9 @@ public sealed partial class InstanceStore(NpgsqlDataSource dataSource)
 
     private async Task<long> CountAsync(InstanceQuery query, CancellationToken cancellationToken)
     {
-        var counted = (await ListingAsync(query.CountUpTo(ExactCount + 1), query.Values, r => r.GetInt64(0), cancellationToken))[0];
-        if (counted <= ExactCount)
+        var counted = (await ListingAsync(query.CountUpTo(ExactCount), query.Values, r => r.GetInt64(0), cancellationToken))[0];
+        if (counted <= ExactCount || query.Estimate is not { } explain)
             return counted;
-        // The server knows about how many there are; it is asked, not the table.
-        if (query.Estimate is not { } explain)
-        {
-            var estimate = await dataSource.QueryAsync(
-                "SELECT reltuples::bigint FROM pg_class WHERE oid = 'wf.instances'::regclass", [], r => r.GetInt64(0), cancellationToken);
-            return Math.Max(counted, estimate[0]);
-        }
-
         var plan = await ListingAsync(explain, query.Values, r => r.GetString(0), cancellationToken);
         using var json = JsonDocument.Parse(plan[0]);
         return Math.Max(counted, (long)json.RootElement[0].GetProperty("Plan").GetProperty("Plan Rows").GetDouble());

@@ -34,8 +34,8 @@ internal sealed class Sweeper(NpgsqlDataSource dataSource, IOptions<WorkflowsOpt
     /// </summary>
     private const string MeetSql = """
         WITH first AS (
-            SELECT DISTINCT ON (s.id) s.id AS stimulus_id, b.id, b.instance_id FROM wf.stimuli s JOIN wf.bookmarks b ON b.hash = s.hash
-            WHERE (s.correlation_id IS NULL OR s.correlation_id = b.correlation_id) AND s.expires_at > now()
+            SELECT DISTINCT ON (s.id) s.id AS stimulus_id, b.id, b.instance_id FROM wf.stimuli s JOIN wf.bookmarks b ON left(b.hash, 8) = left(s.hash, 8)
+            WHERE b.hash = s.hash AND (s.correlation_id IS NULL OR s.correlation_id = b.correlation_id) AND s.expires_at > now()
               AND NOT EXISTS (SELECT FROM wf.messages m WHERE m.instance_id = b.instance_id AND m.target = b.id AND m.due_at <= now())
             ORDER BY s.id, b.created_at, b.id
         ), pair AS (

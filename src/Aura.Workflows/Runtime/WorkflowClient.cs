@@ -91,7 +91,7 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     /// <param name="payload">Must serialise to the same JSON as the bookmark's stimulus: same members in the same order.</param>
     public NpgsqlBatchCommand PrepareStimulus(
         string name, object payload, IReadOnlyDictionary<string, object?>? input = null, string? correlationId = null) => Sql.Batch(
-        "SELECT wf.send_stimulus($1, $2, $3, $4)", StimulusHash.Of(name, payload), correlationId, JsonValue.Of(input),
+        CommitSql.SendStimuli, new[] { StimulusHash.Of(name, payload) }, new[] { correlationId }, JsonColumn.Of([input], JsonColumn.Serialize),
         services.GetRequiredService<IOptions<WorkflowsOptions>>().Value.StimulusRetention);
 
     /// <summary>As <see cref="PrepareStimulus"/>, sent now and together with what others send.</summary>
@@ -143,7 +143,7 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     /// <summary>Answers the request of a <see cref="RunTask"/> activity. Affects no row when nobody waits for that answer.</summary>
     public NpgsqlBatchCommand PrepareTaskAnswer(string taskId, object? result) => Sql.Batch("""
         INSERT INTO wf.messages (instance_id, kind, target, payload)
-        SELECT instance_id, 'Resume', id, $2 FROM wf.bookmarks WHERE hash = $1
+        SELECT instance_id, 'Resume', id, $2 FROM wf.bookmarks WHERE left(hash, 8) = left($1, 8) AND hash = $1
         """, StimulusHash.Of(RunTask.StimulusName, new { TaskId = taskId }), JsonValue.Of(new Dictionary<string, object?> { [RunTask.InputKey] = result }));
 
     /// <summary>Resumes a bookmark by its id alone. Affects no row when there is none.</summary>
@@ -220,7 +220,7 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     {
         var definition = await DefinitionAsync(definitionId, options, cancellationToken);
         return new(
-            options.InstanceId ?? WorkflowExecutionContext.NewInstanceId(time), definition.DefinitionId, definition.Id, definition.Version,
+            options.InstanceId ?? WorkflowExecutionContext.NewRowId(time), definition.DefinitionId, definition.Id, definition.Version,
             options.CorrelationId, options.Name, null, null,
             new() { Input = WorkflowExecutionContext.Json(input ?? new Dictionary<string, object?>()), TriggerActivityId = options.TriggerActivityId })
         {

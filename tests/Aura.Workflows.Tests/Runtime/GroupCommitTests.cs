@@ -185,11 +185,15 @@ public sealed class GroupCommitTests(TestDatabase database) : IClassFixture<Test
     }
 }
 
-/// <summary>On a database of its own: its tables must be empty when the statements are prepared.</summary>
+/// <summary>On databases of their own: the tables must be empty when the statements are prepared.</summary>
 public sealed class PlannerGuardTests(TestDatabase database) : IClassFixture<TestDatabase>
 {
-    [Fact]
-    public async Task Plans_MadeOnEmptyTables_StillUseTheKeysWhenTheyAreFull()
+    // The server takes a table that no vacuum has seen for one of ten pages; one that a vacuum has found empty it believes to be empty, until
+    // it plans anew.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Plans_MadeOnEmptyTables_StillUseTheKeysWhenTheyAreFull(bool isBelieved)
     {
         (string Name, string Sql, string Values, string Index)[] statements =
         [
@@ -198,36 +202,56 @@ public sealed class PlannerGuardTests(TestDatabase database) : IClassFixture<Tes
             ("d", CommitSql.DeleteBookmarks, "'{a,b}'", "bookmarks_pkey"),
             ("t", CommitSql.AnswerTasks, "'{1}', '{1}'", "tasks_pkey"),
             ("b", CommitSql.InsertBookmarks, "'{a}', '{a}', '{a}', '{a}', '{null}', '{a}', '{a}', '{a}', '{a}', '{2026-01-01}'", "stimuli_by_hash"),
+            ("s", CommitSql.SendStimuli, "'{a}', '{a}', '{null}', '1 hour'", "bookmarks_by_hash"),
             ("r", CommitSql.ReleaseActivations, "'{a,b}'", "activations_by_instance"),
             ("x", CommitSql.DropMessages, "'{a,b}'", "messages_by_instance"),
+            ("c", BurstLoop.ClaimSql, "'h', 8, '2026-01-01'", "messages_due"),
+            ("f", BurstLoop.FloorSql, "", "messages_due"),
         ];
         await using (var writer = new GroupWriter(database.DataSource, new FaultPoints(Microsoft.Extensions.Options.Options.Create(new WorkflowsOptions())), new()))
             (await writer.CommitAsync([new() { Stimuli = [new("nobody", null, null)] }])).ShouldHaveSingleItem().ShouldBeOfType<CommitOutcome.Committed>();
 
-        await using var connection = await database.DataSource.OpenConnectionAsync();
-        await ExecuteAsync(connection, KeyedConnection.PlannerSettings);
+        await using var keyed = new KeyedConnection(database.DataSource, TimeSpan.FromMinutes(1), planAge: isBelieved ? TimeSpan.Zero : null);
+        var connection = await keyed.OpenAsync();
+        await ExecuteAsync(connection, "TRUNCATE wf.instances, wf.messages, wf.stimuli, wf.activations, wf.tasks, wf.bookmarks");
+        if (isBelieved)
+            await ExecuteAsync(connection, "VACUUM (ANALYZE) wf.instances, wf.messages, wf.bookmarks, wf.tasks, wf.stimuli, wf.triggers, wf.activations, wf.hosts");
         foreach (var (name, sql, values, _) in statements)
         {
             await ExecuteAsync(connection, $"PREPARE {name} AS {sql}");
             // The plan is made now, and kept.
-            await ExecuteAsync(connection, $"EXPLAIN EXECUTE {name}({values})");
+            await ExecuteAsync(connection, Explain(name, values));
         }
 
         await ExecuteAsync(connection, """
             INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, state)
             SELECT 'i' || n, 'd', 'd', 1, 'Running', 'Suspended', '{}' FROM generate_series(1, 50000) n;
             INSERT INTO wf.messages (instance_id, kind, due_at) SELECT 'i' || n, 'Start', now() + interval '1 day' FROM generate_series(1, 50000) n;
-            INSERT INTO wf.stimuli (hash, expires_at) SELECT 'h' || n, now() + interval '1 day' FROM generate_series(1, 50000) n
+            INSERT INTO wf.stimuli (hash, expires_at) SELECT 'h' || n, now() + interval '1 day' FROM generate_series(1, 50000) n;
+            INSERT INTO wf.activations (key, instance_id) SELECT 'k' || n, 'i' || n FROM generate_series(1, 50000) n;
+            INSERT INTO wf.tasks (instance_id, activity_instance_id, node_id, activity_type, queue, input, max_attempts, timeout_seconds)
+            SELECT 'i' || n, 'a' || n, 'n', 't', 'q', '{}', 1, 1 FROM generate_series(1, 50000) n;
+            INSERT INTO wf.bookmarks (id, instance_id, name, hash, activity_id, activity_node_id, activity_instance_id, created_at)
+            SELECT 'b' || n, 'i' || n, 'n', 'h' || n, 'a', 'a', 'a' || n, now() FROM generate_series(1, 50000) n
             """);
 
+        await keyed.OpenAsync();
         foreach (var (name, _, values, index) in statements)
         {
-            var plan = await ExplainAsync(connection, $"EXPLAIN EXECUTE {name}({values})");
-            plan.ShouldContain(index);
-            plan.ShouldNotContain("Seq Scan");
-            plan.ShouldNotContain("Hash Join");
+            var plan = await ExplainAsync(connection, Explain(name, values));
+            string.Join('\n', plan).ShouldContain(index);
+            string.Join('\n', plan).ShouldNotContain("Seq Scan");
+            string.Join('\n', plan).ShouldNotContain("Hash Join");
+            // An index that is read from end to end is no better than the table.
+            foreach (var (scan, condition) in plan.Zip(plan.Skip(1)).Where(l => l.First.Contains("Scan using", StringComparison.Ordinal)))
+                condition.ShouldContain("Index Cond", customMessage: $"{name}: {scan}");
         }
+
+        foreach (var (name, _, _, _) in statements)
+            await ExecuteAsync(connection, $"DEALLOCATE {name}");
     }
+
+    private static string Explain(string name, string values) => $"EXPLAIN EXECUTE {name}{(values.Length > 0 ? $"({values})" : "")}";
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
     {
@@ -235,13 +259,13 @@ public sealed class PlannerGuardTests(TestDatabase database) : IClassFixture<Tes
         await command.ExecuteNonQueryAsync();
     }
 
-    private static async Task<string> ExplainAsync(NpgsqlConnection connection, string sql)
+    private static async Task<List<string>> ExplainAsync(NpgsqlConnection connection, string sql)
     {
         await using var command = new NpgsqlCommand(sql, connection);
         await using var reader = await command.ExecuteReaderAsync();
         var lines = new List<string>();
         while (await reader.ReadAsync())
             lines.Add(reader.GetString(0));
-        return string.Join('\n', lines);
+        return lines;
     }
 }

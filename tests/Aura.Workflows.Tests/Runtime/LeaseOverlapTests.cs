@@ -54,7 +54,7 @@ public sealed class LeaseOverlapTests(TestDatabase database) : IClassFixture<Tes
         await using var gate = await database.DataSource.OpenConnectionAsync(Stop);
         await ExecuteAsync(gate, "SELECT pg_advisory_lock(4711)");
 
-        var claim = database.DataSource.QueryAsync(slow, ["overtaken-by", 8], r => r.GetString(0), Stop);
+        var claim = database.DataSource.QueryAsync(slow, ["overtaken-by", 8, DateTime.UnixEpoch], r => r.GetString(0), Stop);
         await EventuallyAsync("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 4711");
         // Meanwhile another host claims it, uses its message up and commits.
         await database.DataSource.ExecuteAsync("""
@@ -74,7 +74,7 @@ public sealed class LeaseOverlapTests(TestDatabase database) : IClassFixture<Tes
         await database.DataSource.ExecuteAsync("UPDATE wf.hosts SET lease_until = now() - interval '1 minute' WHERE id = 'orphan-host'", [], Stop);
         await using var host = await database.DataSource.OpenConnectionAsync(Stop);
         await using var claim = await host.BeginTransactionAsync(Stop);
-        await using (var command = new NpgsqlCommand(BurstLoop.ClaimSql, host, claim) { Parameters = { new() { Value = "orphan-host" }, new() { Value = 8 } } })
+        await using (var command = new NpgsqlCommand(BurstLoop.ClaimSql, host, claim) { Parameters = { new() { Value = "orphan-host" }, new() { Value = 8 }, new() { Value = DateTime.UnixEpoch } } })
             (await command.ExecuteScalarAsync(Stop)).ShouldBe("orphan");
 
         (await ReapableAsync()).ShouldBeEmpty();
@@ -92,7 +92,7 @@ public sealed class LeaseOverlapTests(TestDatabase database) : IClassFixture<Tes
         await InsertAsync("unowned", "unowned-host");
         await database.DataSource.ExecuteAsync("DELETE FROM wf.hosts WHERE id = 'unowned-host'", [], Stop);
 
-        (await database.DataSource.QueryAsync(BurstLoop.ClaimSql, ["unowned-host", 8], r => r.GetString(0), Stop)).ShouldBeEmpty();
+        (await database.DataSource.QueryAsync(BurstLoop.ClaimSql, ["unowned-host", 8, DateTime.UnixEpoch], r => r.GetString(0), Stop)).ShouldBeEmpty();
     }
 
     [Fact]

@@ -88,7 +88,7 @@ internal sealed class ProtocolDatabase(NpgsqlConnection connection) : IAsyncDisp
     {
         var (after, answer) = await OnceAsync(before, $"claim {host}", async _ =>
         {
-            await using var command = Command(BurstLoop.ClaimSql, Id(host), 8);
+            await using var command = Command(BurstLoop.ClaimSql, Id(host), 8, DateTime.UnixEpoch);
             await using var reader = await command.ExecuteReaderAsync();
             var messages = new List<ModelMessage>();
             Burst? burst = null;

@@ -23,7 +23,7 @@ public sealed class SqlStatementTests(TestDatabase database) : IClassFixture<Tes
         ["SELECT pg_advisory_lock("] = "§1)",
         ["SELECT pg_advisory_unlock("] = "§1)",
         ["DELETE FROM wf."] = "§history WHERE instance_id IN (SELECT id FROM wf.instances WHERE definition_id = $1)",
-        ["SELECT count(*) FROM (SELECT 1 FROM wf.instances i"] = "§ LIMIT 10) c",
+        ["SELECT count(*) AS n FROM (SELECT 1 FROM wf.instances i"] = "§ LIMIT 10) f",
         ["SELECT id FROM wf.instances WHERE id >= "] = "§$1",
         ["WITH keyed AS MATERIALIZED (SELECT * FROM wf.claim_keyed_tasks("] = "§t.queue = $2) SELECT * FROM keyed",
         ["DELETE FROM wf.instances WHERE "] = "§definition_id = $1",

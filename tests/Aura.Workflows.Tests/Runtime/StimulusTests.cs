@@ -152,6 +152,34 @@ public sealed class StimulusTests(TestDatabase database) : IClassFixture<TestDat
     }
 
     [Fact]
+    public async Task Stimulus_RetentionOfZero_StartsWhatItTriggers()
+    {
+        await using var forgetful = await EngineHost.StartAsync(database.ConnectionString, o => o.StimulusRetention = TimeSpan.Zero, queue: null);
+        var definition = await forgetful.DefineAsync(Sequence($$"""
+            {"type":"Elsa.Event","id":"e","eventName":{"typeName":"String","expression":{"type":"Literal","value":"{{_label}}"} },"customProperties":{"canStartWorkflow":true} }
+            """));
+
+        await forgetful.CommitAsync(forgetful.Client.PrepareEvent(_label, null));
+
+        await forgetful.FinishedAsync(await forgetful.ScalarAsync<string>("SELECT id FROM wf.instances WHERE definition_id = $1", definition));
+    }
+
+    [Fact]
+    public async Task Message_CommittedLongAfterItsTime_IsHeard()
+    {
+        var id = await StartAsync(Block(_label));
+        await _engine.SuspendedAsync(id);
+
+        // As a transaction that began an hour ago would leave it: hosts look no further back than they must.
+        await _engine.ExecuteAsync("""
+            INSERT INTO wf.messages (instance_id, kind, target, due_at)
+            SELECT instance_id, 'Resume', id, now() - interval '1 hour' FROM wf.bookmarks WHERE instance_id = $1
+            """, id);
+
+        await _engine.FinishedAsync(id);
+    }
+
+    [Fact]
     public async Task Stimulus_AndBookmarkBothUncommitted_TheSweeperLetsThemMeet()
     {
         // The stimulus does not see the bookmark, and the bookmark's commit not the stimulus.
