@@ -57,6 +57,7 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
         await PrepareLimitAsync(database);
         var single = await server.PgbenchAsync(database, Limits.OneStep, 32, time) / BenchDefinitions.Steps;
         var grouped = await server.PgbenchAsync(database, Limits.GroupedSteps, 2, time) * InFlight / BenchDefinitions.Steps;
+        var same = await server.PgbenchAsync(database, Limits.SameRowsSteps, 2, time) * InFlight;
         await using var host = await BenchHost.StartAsync(database);
         await host.DefineAsync(BenchDefinitions.Sequence("steps", "Bench.NoOp", "ExecutedActivity"));
         await RunManyAsync(host, "steps", WarmUp);
@@ -68,6 +69,7 @@ internal sealed class Workloads(BenchServer server, TimeSpan time)
         [
             new("seven durable steps, 256 in flight, against one commit a step", rate, single, rate / single, "workflows/s", "pgbench, 32 clients, one row update a transaction, seven a workflow"),
             new("seven durable steps, 256 in flight, against grouped checkpoints", rate, grouped, rate / grouped, "workflows/s", "pgbench, 2 clients, 256 rows updated by their keys a transaction"),
+            new("seven durable steps, 256 in flight, against the same rows", rate, same, rate / same, "workflows/s", "pgbench, 2 clients, 256 instances with their histories in the engine's own tables in groups, seven commits"),
             new("SQL transactions for a workflow of seven durable steps", transactions, 2, transactions / 2, "transactions", "at most 2; lower is better"),
         ];
     }
@@ -171,6 +173,24 @@ internal static class Limits
         COMMIT;
         """;
 
+    /// <summary>What the engine writes for seven durable steps, in its own tables: the instance, and seven times its state and its history.</summary>
+    public static readonly string SameRowsSteps = $"""
+        SELECT nextval('bench_ids') AS base \gset
+        INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, owner, fence, state)
+        SELECT substr(md5(g::text), 1, 16), 'limit', 'limit', 1, 'Running', 'Pending', 'pgbench', 1, json_build_object('x', repeat('x', 100))
+        FROM generate_series(:base, :base + 255) g;
+        {string.Concat(Enumerable.Range(1, 7).Select(step => $"""
+        BEGIN;
+        UPDATE wf.instances SET state = json_build_object('x', repeat('x', {(step < 7 ? 480 : 180)})), updated_at = now()
+               {(step < 7 ? "" : ", status = 'Finished', sub_status = 'Finished', owner = NULL, finished_at = now()")}
+        WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
+        INSERT INTO wf.history (instance_id, sequence, entries)
+        SELECT substr(md5(g::text), 1, 16), {step}, json_build_object('x', repeat('x', {(step is 1 or 7 ? 360 : 144)})) FROM generate_series(:base, :base + 255) g;
+        COMMIT;
+
+        """))}
+        """;
+
     /// <summary>What the engine writes for a workflow that waits and is resumed, in its own tables; two histories, two ends of a burst.</summary>
     public const string SameRowsResumed = """
         SELECT nextval('bench_ids') AS base \gset
@@ -187,7 +207,7 @@ internal static class Limits
         FROM generate_series(:base, :base + 255) g;
         COMMIT;
         INSERT INTO wf.messages (instance_id, kind, target) SELECT instance_id, 'Resume', id FROM wf.bookmarks
-        WHERE hash IN (SELECT md5(g::text) FROM generate_series(:base, :base + 255) g);
+        WHERE left(hash, 8) IN (SELECT left(md5(g::text), 8) FROM generate_series(:base, :base + 255) g);
         UPDATE wf.instances SET owner = 'pgbench', fence = fence + 1 WHERE id IN (SELECT substr(md5(g::text), 1, 16) FROM generate_series(:base, :base + 255) g);
         BEGIN;
         UPDATE wf.instances SET status = 'Finished', sub_status = 'Finished', state = json_build_object('x', repeat('x', 200)), owner = NULL,
