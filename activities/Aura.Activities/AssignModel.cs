@@ -53,7 +53,7 @@ public sealed class AssignModel : Activity
         var prd = await context.PrdAsync(job.PrdId);
         var models = context.GetRequiredService<ModelStore>();
         var pinned = job.PinnedModel is null ? null : await models.FindAsync(job.PinnedModel, context.CancellationToken);
-        var backend = pinned?.Backend ?? prd.Backend ?? context.GetRequiredService<EmployeeOptions>().DefaultBackend;
+        var backend = pinned?.Backend ?? context.BackendOf(prd);
         var candidates = await models.ActiveOfBackendAsync(backend, context.CancellationToken);
         var choice = ModelAssignment.Choose(new()
         {
@@ -75,7 +75,8 @@ public sealed class AssignModel : Activity
                 return;
             }
 
-            context.Set(Problem, $"No model of the backend '{backend}' can take the job. {choice.Reason}");
+            var whose = backend == EmployeeBackends.Any ? "any backend" : $"the backend '{backend}'";
+            context.Set(Problem, $"No model of {whose} can take the job. {choice.Reason}");
             await context.CompleteActivityWithOutcomesAsync("NoModel");
             return;
         }
@@ -89,7 +90,7 @@ public sealed class AssignModel : Activity
         context.Set(Model, choice.Model);
         context.Set(Reason, choice.Reason);
         context.Set(Attempt, attempt);
-        context.Set(Queue, $"employee:{backend}");
+        context.Set(Queue, $"employee:{candidates.First(m => m.Name == choice.Model).Backend}");
         await context.CompleteActivityWithOutcomesAsync("Assigned");
     }
 

@@ -76,9 +76,13 @@ public sealed class DecomposePrd : CodeActivity
 
     private static async Task<PlanOutcome> PlanAsync(ActivityExecutionContext context, Prd prd)
     {
-        var backend = prd.Backend ?? context.GetRequiredService<EmployeeOptions>().DefaultBackend;
-        var status = await context.GetRequiredService<EmployeeBackends>().CheckAsync(backend, context.CancellationToken);
-        if (backend is ScriptedEmployee.BackendName or EmployeeBackends.Cli || !status.IsAvailable)
+        var backends = context.GetRequiredService<EmployeeBackends>();
+        var backend = context.BackendOf(prd);
+        var status = await backends.CheckAsync(backend, context.CancellationToken);
+        if (backend == EmployeeBackends.Any
+            && (await backends.CheckAllAsync(context.CancellationToken)).FirstOrDefault(s => s is { IsAvailable: true, Name: not (ScriptedEmployee.BackendName or EmployeeBackends.Cli) }) is { } able)
+            (backend, status) = (able.Name, able);
+        if (backend is ScriptedEmployee.BackendName or EmployeeBackends.Cli or EmployeeBackends.Any || !status.IsAvailable)
             return new PlanOutcome.PlanRefused([$"The PRD has no tasks of its own, and the backend '{backend}' cannot plan: {status.Detail} Write 'tasks' into the PRD."]);
         var planned = await context.GetRequiredService<Planner>().PlanAsync(
             new()

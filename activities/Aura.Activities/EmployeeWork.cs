@@ -150,7 +150,7 @@ public sealed class EmployeeWork : CodeActivity
     {
         var backend = Queue.Get(context)["employee:".Length..];
         return backend != ScriptedEmployee.BackendName && job.PinnedModel is null
-            && (await context.GetRequiredService<ModelStore>().ActiveOfBackendAsync(backend, context.CancellationToken))
+            && (await context.GetRequiredService<ModelStore>().ActiveOfBackendAsync(context.BackendOf(await context.PrdAsync(job.PrdId)), context.CancellationToken))
                 .Any(m => m.Name != model && m.Down is null && (m.Roles.Count == 0 || m.Roles.Contains(job.Role, StringComparer.OrdinalIgnoreCase)));
     }
 

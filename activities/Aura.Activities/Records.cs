@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Aura.Orchestra.Employees;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Prds;
 
@@ -34,6 +35,9 @@ internal static class Records
     public static async Task<Job> JobAsync(this ActivityExecutionContext context, string? id) =>
         await context.GetRequiredService<JobStore>().GetAsync(id ?? "", context.CancellationToken)
         ?? throw new InvalidOperationException($"There is no job '{id}'.");
+
+    /// <summary>Whose models may work on a PRD: a backend, or <see cref="EmployeeBackends.Any"/>.</summary>
+    public static string BackendOf(this ActivityExecutionContext context, Prd prd) => prd.Backend ?? context.GetRequiredService<EmployeeOptions>().DefaultBackend;
 
     /// <summary>The globs of <c>payload.allowed_paths</c>; empty means the whole project.</summary>
     public static IReadOnlyList<string> AllowedPaths(this Job job) =>

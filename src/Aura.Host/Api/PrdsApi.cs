@@ -4,6 +4,7 @@ using Aura.Host.Security;
 using Aura.Orchestra;
 using Aura.Orchestra.Archive;
 using Aura.Orchestra.Audit;
+using Aura.Orchestra.Employees;
 using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Prds;
 using Aura.Orchestra.Storage;
@@ -39,7 +40,7 @@ internal static class PrdsApi
         if (key is not null && (key.Length is 0 or > 255 || key.Any(c => c is < '!' or > '~')))
             errors.Add("Idempotency-Key", "must be 1 to 255 visible ASCII characters.");
         var request = PrdRequest.Parse(
-            body.Root, id => Directory.Exists(Path.Combine(options.ProjectsRoot, id)), options.Backends, errors);
+            body.Root, id => Directory.Exists(Path.Combine(options.ProjectsRoot, id)), [.. options.Backends, EmployeeBackends.Any], errors);
         if (request is null || errors.Any)
             return errors.ToResult();
 

@@ -13,7 +13,7 @@ internal static class UpCommand
         var port = new Option<string?>("--port") { Description = "The manager's port; 0 takes a free one. Default MANAGER_PORT, 8000." };
         var database = new Option<string?>("--database") { Description = "A connection string; default AURA_DATABASE or POSTGRES_*, else the embedded PostgreSQL." };
         var roles = new Option<string?>("--roles") { Description = "What this process does: all, or a list of manager, engine, worker, mcp, validator." };
-        var backend = new Option<string?>("--backend") { Description = "Who works on PRDs that do not say: scripted (no model is called), ollama, openai, gemini." };
+        var backend = new Option<string?>("--backend") { Description = "Who works on PRDs that do not say: scripted (no model is called), ollama, openai, gemini, cli, or any." };
         var state = new Option<string?>("--state") { Description = "The folder for what Aura makes for itself. Default .aura." };
         var projects = new Option<string?>("--projects") { Description = "The folder with the projects. Default real_projects." };
         var command = new Command("up", """

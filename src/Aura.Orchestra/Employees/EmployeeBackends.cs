@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Aura.Orchestra.Employees;
 
 /// <summary>Whether a backend can be used here.</summary>
-/// <param name="Kind"><c>local</c>, <c>cloud</c> or <c>cli</c>, as in the table of models.</param>
+/// <param name="Kind"><c>local</c>, <c>cloud</c> or <c>cli</c>, as in the table of models; <c>any</c> for all together.</param>
 /// <param name="Detail">What it uses; or why it cannot be used and how to change that.</param>
 /// <param name="Endpoint">Null when it needs none or has none.</param>
 /// <param name="Models">To choose from, the preferred first; empty when it is not available.</param>
@@ -29,6 +29,9 @@ public sealed class EmployeeBackends
     public const string Ollama = "ollama";
     public const string Gemini = "gemini";
     public const string Cli = "cli";
+
+    /// <summary>What a PRD or the host says that leaves the choice to roles, scores and costs: every backend but the scripted one.</summary>
+    public const string Any = "any";
 
     private const string DefaultOpenAiModel = "gpt-5-mini";
     private const string DefaultGeminiModel = "gemini-2.5-flash";
@@ -76,6 +79,15 @@ public sealed class EmployeeBackends
     /// <summary>Looks whether a backend can be used. Asks only a local server; a key is not tried out.</summary>
     public async Task<BackendStatus> CheckAsync(string backend, CancellationToken cancellationToken = default)
     {
+        if (backend == Any)
+        {
+            var all = await Task.WhenAll(Names.Where(n => n != ScriptedEmployee.BackendName).Select(n => CheckAsync(n, cancellationToken)));
+            var good = all.Where(s => s.IsAvailable).ToList();
+            return new(
+                Any, "any", good.Count > 0, string.Join(' ', (good.Count > 0 ? good : [.. all]).Select(s => $"{s.Name}: {s.Detail}")), null,
+                [.. good.SelectMany(s => s.Models)]);
+        }
+
         _ = Adapter(backend);
         if (backend == ScriptedEmployee.BackendName)
             return new(backend, "local", true, "Plays script files; no model is called.", null, [ScriptedEmployee.ModelName]);

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Aura.Orchestra.Employees;
 using Aura.Orchestra.Storage;
 using Npgsql;
 using static Aura.Orchestra.Storage.Statement;
@@ -29,9 +30,14 @@ public sealed class ModelStore(NpgsqlDataSource dataSource)
     public Task<IReadOnlyList<Model>> ListAsync(CancellationToken cancellationToken = default) =>
         dataSource.ReadAsync(Select + " ORDER BY m.name", Read, [], cancellationToken);
 
-    /// <summary>The models of a backend that are in service, by name: what an assignment chooses from.</summary>
+    /// <summary>
+    /// The models of a backend that are in service, by name: what an assignment chooses from. Of <see cref="EmployeeBackends.Any"/>: of all but
+    /// the scripted one.
+    /// </summary>
     public Task<IReadOnlyList<Model>> ActiveOfBackendAsync(string backend, CancellationToken cancellationToken = default) =>
-        dataSource.ReadAsync(Select + " WHERE m.backend = $1 AND m.is_active ORDER BY m.name", Read, [Text(backend)], cancellationToken);
+        dataSource.ReadAsync(
+            Select + $" WHERE m.backend {(backend == EmployeeBackends.Any ? "<>" : "=")} $1 AND m.is_active ORDER BY m.name", Read,
+            [Text(backend == EmployeeBackends.Any ? ScriptedEmployee.BackendName : backend)], cancellationToken);
 
     /// <summary>The model, or null.</summary>
     public Task<Model?> FindAsync(string name, CancellationToken cancellationToken = default) =>

@@ -73,6 +73,32 @@ public sealed class PipelineTests(TestDatabase database) : IClassFixture<TestDat
     }
 
     [Fact]
+    public async Task AnyBackend_TheModelOfOneIsMisconfigured_OneOfAnotherDoesTheJob()
+    {
+        await using var server = new AimockServer();
+        await server.InitializeAsync();
+        // Models that other tests have brought would be asked, too.
+        await using var own = new TestDatabase();
+        await own.InitializeAsync();
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(
+            place, own, ("AURA_BACKEND", "any"), ("OPENAI_BASE_URL", new Uri(server.Address, "/v1").AbsoluteUri),
+            ("OPENAI_API_KEY", "a-wrong-key-of-somebody"), ("OPENAI_MODEL", "a-model-without-a-key"),
+            ("GEMINI_BASE_URL", new Uri(server.Address, "/v1beta/openai/").AbsoluteUri), ("GEMINI_API_KEY", AimockServer.Key), ("GEMINI_MODEL", "counts"));
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", "honest.json"));
+
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED", "ESCALATED");
+
+        prd.GetProperty("status").GetString().ShouldBe("ARCHIVED", host.Output);
+        prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem().GetProperty("model").GetString().ShouldBe("counts");
+        (await own.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE prd_id = $1 AND backend = 'gemini' AND finish = 'tool_calls'", id))
+            .ShouldBe(2);
+        // A wrong key says nothing about a model.
+        (await own.ScalarAsync<long>("SELECT count(*) FROM aura.model_runs WHERE model_id IN (SELECT id FROM aura.models WHERE backend = 'openai')")).ShouldBe(0);
+    }
+
+    [Fact]
     public async Task CommandLineAgent_WorksOnAJobInTheJail_TheResultIsProvenAndMerged()
     {
         await using var place = new Workplace();

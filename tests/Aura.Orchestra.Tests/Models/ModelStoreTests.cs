@@ -37,6 +37,15 @@ public sealed class ModelStoreTests(TestDatabase database) : IClassFixture<TestD
         (model.Runs, model.AverageScore).ShouldBe((2, 0.5));
     }
 
+    [Fact]
+    public async Task ActiveOfBackend_Any_GivesAllButTheScripted()
+    {
+        await _db.CommitAsync([ModelChanges.Ensure("any-1", "local", null, "ollama"), ModelChanges.Ensure("any-2", "cloud", null, "gemini"),
+            ModelChanges.Ensure("any-3", "local", null, "scripted"), ModelChanges.Ensure("any-4", "cli", null, "cli"), ModelChanges.Active("any-4", false)], Cancel);
+
+        (await _models.ActiveOfBackendAsync("any", Cancel)).Select(m => m.Name).Where(n => n.StartsWith("any-", StringComparison.Ordinal)).ShouldBe(["any-1", "any-2"]);
+    }
+
     [Theory]
     [InlineData("--- a\n+++ b\n\\ No newline")]
     [InlineData("+nul\0nul\n")]
