@@ -82,14 +82,14 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
         var root = jailed && Posix.UserId() == 0;
         // A user id of its own makes the process limit this jail's alone: the kernel counts it per user.
         using var slot = root ? await JailSlot.TakeAsync(options, time, cancellationToken) : null;
-        await using var memory = MemoryGroup.TryCreate(options.MemoryBytes, time);
+        await using var memory = MemoryGroup.TryCreate(request.MemoryBytes ?? options.MemoryBytes, time);
 
         List<string> command =
         [
             .. memory is null ? Array.Empty<string>() : ["/bin/sh", "-c", "echo $$ > \"$1\" || exit 97; shift; exec \"$@\"", "sh", memory.ProcessFile],
             .. jailed ? Bubblewrap(request, root) : [],
             .. root ? Unprivileged(slot!.UserId) : [],
-            .. Limits(memory is not null),
+            .. Limits(request, memory is not null),
             .. request.Command(paths),
         ];
         var result = await processes.RunAsync(
@@ -107,17 +107,17 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
                 OnOutput = request.OnOutput,
             },
             cancellationToken);
-        var (end, detail) = Classify(result, memory?.WasExceeded() ?? false, request.WallTime ?? options.WallTime);
+        var (end, detail) = Classify(request, result, memory?.WasExceeded() ?? false);
         return new(end, result.ExitCode, result.StandardOutput, result.StandardError, result.OutputTruncated, result.Duration, detail);
     }
 
-    private (JailEnd End, string Detail) Classify(ProcessResult result, bool outOfMemory, TimeSpan wallTime) => result switch
+    private (JailEnd End, string Detail) Classify(JailRequest request, ProcessResult result, bool outOfMemory) => result switch
     {
         { Flooded: true } => (JailEnd.OutputFlood, $"It was killed after it had written more than {options.MaxTotalOutputBytes >> 20} MB of output."),
-        { TimedOut: true } => (JailEnd.TimedOut, $"It was killed at its time limit of {wallTime.TotalSeconds:0.#} s."),
-        _ when outOfMemory => (JailEnd.OutOfMemory, $"It needed more than {options.MemoryBytes >> 20} MB of memory."),
+        { TimedOut: true } => (JailEnd.TimedOut, $"It was killed at its time limit of {(request.WallTime ?? options.WallTime).TotalSeconds:0.#} s."),
+        _ when outOfMemory => (JailEnd.OutOfMemory, $"It needed more than {(request.MemoryBytes ?? options.MemoryBytes) >> 20} MB of memory."),
         // 128 + SIGXCPU.
-        { ExitCode: 152 } => (JailEnd.CpuTimeExceeded, $"It used more than {options.CpuTime.TotalSeconds:0.#} s of processor time."),
+        { ExitCode: 152 } => (JailEnd.CpuTimeExceeded, $"It used more than {(request.CpuTime ?? options.CpuTime).TotalSeconds:0.#} s of processor time."),
         _ => (JailEnd.Exited, $"It ended with exit code {result.ExitCode}."),
     };
 
@@ -188,17 +188,17 @@ public sealed class Jail(JailOptions options, ProcessRunner processes, TimeProvi
         "/usr/bin/setpriv", "--reuid", Text(userId), "--regid", Text(userId), "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all",
     ];
 
-    private List<string> Limits(bool memoryIsLimited)
+    private List<string> Limits(JailRequest request, bool memoryIsLimited)
     {
-        var seconds = (long)Math.Ceiling(options.CpuTime.TotalSeconds);
+        var seconds = (long)Math.Ceiling((request.CpuTime ?? options.CpuTime).TotalSeconds);
         List<string> limits =
         [
             // The soft limit's SIGXCPU tells the reason; the hard one kills who ignores it.
-            "/usr/bin/prlimit", $"--cpu={seconds}:{seconds + 2}", $"--nproc={options.MaxProcesses}",
+            "/usr/bin/prlimit", $"--cpu={seconds}:{seconds + 2}", $"--nproc={request.MaxProcesses ?? options.MaxProcesses}",
             $"--fsize={options.MaxFileBytes}", $"--nofile={options.MaxOpenFiles}", "--core=0",
         ];
         if (!memoryIsLimited)
-            limits.Add($"--as={options.MemoryBytes}");
+            limits.Add($"--as={request.MemoryBytes ?? options.MemoryBytes}");
         return limits;
     }
 

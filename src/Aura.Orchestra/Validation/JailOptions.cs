@@ -97,6 +97,15 @@ public sealed record JailRequest
     /// <summary>Instead of <see cref="JailOptions.WallTime"/>.</summary>
     public TimeSpan? WallTime { get; init; }
 
+    /// <summary>Instead of <see cref="JailOptions.MemoryBytes"/>.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>Instead of <see cref="JailOptions.CpuTime"/>.</summary>
+    public TimeSpan? CpuTime { get; init; }
+
+    /// <summary>Instead of <see cref="JailOptions.MaxProcesses"/>.</summary>
+    public int? MaxProcesses { get; init; }
+
     /// <summary>Each piece of output as it comes, for live display.</summary>
     public Action<ReadOnlyMemory<byte>>? OnOutput { get; init; }
 }

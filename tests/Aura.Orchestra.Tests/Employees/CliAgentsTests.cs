@@ -15,13 +15,15 @@ public sealed class CliAgentsTests
             { "agents": { "mine": {
               "command": "/usr/bin/env", "arguments": ["run", "{model}", "{prompt_file}"], "model": "m1", "changes": "patch", "network": "host",
               "mounts": ["/usr/share/"], "environment": { "MODE": "batch" }, "secrets": ["KNOWN_KEY", "OTHER_KEY"],
-              "exit_codes": { "3": "refused", "4": "rate_limited" }, "time_limit_seconds": 60 } } }
+              "exit_codes": { "3": "refused", "4": "rate_limited" }, "time_limit_seconds": 60,
+              "memory_mb": 512, "cpu_seconds": 90, "processes": 32 } } }
             """);
 
         errors.ShouldBeEmpty();
         var agent = agents!.ShouldHaveSingleItem();
         (agent.Name, agent.Command, agent.Model, agent.Changes, agent.HostNetwork, agent.TimeLimit)
             .ShouldBe(("mine", "/usr/bin/env", "m1", AgentChanges.Patch, true, TimeSpan.FromMinutes(1)));
+        (agent.MemoryBytes, agent.CpuTime, agent.MaxProcesses).ShouldBe((512L << 20, TimeSpan.FromSeconds(90), 32));
         agent.Mounts.ShouldBe(["/usr/share"]);
         agent.ExitCodes.ShouldBe(new Dictionary<int, EmployeeFinish> { [3] = EmployeeFinish.Refused, [4] = EmployeeFinish.RateLimited });
         agent.Secrets.ShouldBe(new Dictionary<string, string?> { ["KNOWN_KEY"] = "the-value", ["OTHER_KEY"] = null });
@@ -69,6 +71,9 @@ public sealed class CliAgentsTests
     [InlineData("""{"agents":{"a":{"command":"x","exit_codes":{"900":"refused"}}}}""", "exit codes go from 0 to 255")]
     [InlineData("""{"agents":{"a":{"command":"x","exit_codes":{"1":"happy"}}}}""", "must be one of completed, truncated, turn_limit")]
     [InlineData("""{"agents":{"a":{"command":"x","time_limit_seconds":0}}}""", "whole seconds from 1 to 86400")]
+    [InlineData("""{"agents":{"a":{"command":"x","memory_mb":1}}}""", "memory_mb must be whole megabytes from 16 to 1048576")]
+    [InlineData("""{"agents":{"a":{"command":"x","cpu_seconds":1.5}}}""", "cpu_seconds must be whole seconds from 1 to 86400")]
+    [InlineData("""{"agents":{"a":{"command":"x","processes":"many"}}}""", "processes must be whole processes from 1 to 65536")]
     public void Parse_Mistake_SaysWhatAndWhere(string json, string problem)
     {
         var (agents, errors) = Parse(json);

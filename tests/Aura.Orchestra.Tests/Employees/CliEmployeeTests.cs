@@ -46,6 +46,32 @@ public sealed class CliEmployeeTests(AimockServer server) : IClassFixture<Aimock
         result.Output.ShouldContain($"names: {host}");
     }
 
+    [Theory]
+    [InlineData("memory")]
+    [InlineData("processor")]
+    [InlineData("processes")]
+    public async Task WorkAsync_LimitOfTheAgentItself_EndsItAndNotTheOthers(string wants)
+    {
+        await using var bench = await BenchAsync();
+        CliAgent Greedy(bool isBound) => bench.Agent("greedy") with
+        {
+            Environment = new Dictionary<string, string> { ["WANTS"] = wants },
+            MemoryBytes = isBound && wants == "memory" ? 128L << 20 : null,
+            CpuTime = isBound && wants == "processor" ? TimeSpan.FromSeconds(1) : null,
+            MaxProcesses = isBound && wants == "processes" ? 16 : null,
+            TimeLimit = wants == "processor" && !isBound ? TimeSpan.FromSeconds(3) : null,
+        };
+
+        var bound = await bench.WorkAsync("cli", "greedy", o => o.Agents = [Greedy(isBound: true)]);
+        var free = await bench.WorkAsync("cli", "greedy", o => o.Agents = [Greedy(isBound: false)]);
+
+        bound.FinishReason.ShouldBe(EmployeeFinish.Failed, bound.Output);
+        bound.Output.ShouldNotContain("got all");
+        if (wants == "processes")
+            bound.Output.ShouldContain("no more after");
+        free.FinishReason.ShouldBe(wants == "processor" ? EmployeeFinish.TimeLimit : EmployeeFinish.Completed, free.Output);
+    }
+
     [Fact]
     public async Task WorkAsync_HostileTree_TellsOnlyItsOwnChanges()
     {

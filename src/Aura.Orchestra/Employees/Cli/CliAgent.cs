@@ -46,6 +46,15 @@ public sealed record CliAgent
     /// <summary>Instead of <see cref="EmployeeOptions.TimeLimit"/>.</summary>
     public TimeSpan? TimeLimit { get; init; }
 
+    /// <summary>Instead of what <see cref="EmployeeOptions.AgentJail"/> allows: the whole tree's memory in bytes.</summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>Likewise: processor time of each process.</summary>
+    public TimeSpan? CpuTime { get; init; }
+
+    /// <summary>Likewise: processes and threads at once.</summary>
+    public int? MaxProcesses { get; init; }
+
     internal bool PromptOnInput =>
         !Arguments.Any(a => a.Contains("{prompt}", StringComparison.Ordinal) || a.Contains("{prompt_file}", StringComparison.Ordinal));
 

@@ -9,7 +9,7 @@ public static partial class CliAgents
 {
     private static readonly string[] Known =
         ["preset", "command", "arguments", "model", "changes", "network", "mounts", "environment", "secrets", "exit_codes", "time_limit_seconds",
-            "about"];
+            "memory_mb", "cpu_seconds", "processes", "about"];
 
     private static readonly string[] Placeholders = ["prompt", "prompt_file", "model", "workspace", "job_id", "attempt"];
 
@@ -131,7 +131,10 @@ public static partial class CliAgents
                 Secrets = (Texts(json, path, "secrets") ?? []).Distinct(StringComparer.Ordinal).Where(s => IsVariable(s, $"{path}.secrets"))
                     .ToDictionary(s => s, secret, StringComparer.Ordinal),
                 ExitCodes = ExitCodes(json, path) ?? preset?.ExitCodes ?? new Dictionary<int, EmployeeFinish>(),
-                TimeLimit = TimeLimit(json, path),
+                TimeLimit = Seconds(json, path, "time_limit_seconds"),
+                MemoryBytes = Whole(json, path, "memory_mb", 16, 1_048_576, "megabytes") * 1_048_576L,
+                CpuTime = Seconds(json, path, "cpu_seconds"),
+                MaxProcesses = Whole(json, path, "processes", 1, 65_536, "processes"),
             };
             if (agent.Command.Length == 0 && !json.TryGetProperty("preset", out _) && !json.TryGetProperty("command", out _))
                 Error($"{path}.command", "is missing: give a command or a preset");
@@ -200,13 +203,16 @@ public static partial class CliAgents
             return codes;
         }
 
-        private TimeSpan? TimeLimit(JsonElement json, string path)
+        private TimeSpan? Seconds(JsonElement json, string path, string name) =>
+            Whole(json, path, name, 1, 86_400, "seconds") is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+
+        private int? Whole(JsonElement json, string path, string name, int least, int most, string unit)
         {
-            if (!json.TryGetProperty("time_limit_seconds", out var given))
+            if (!json.TryGetProperty(name, out var given))
                 return null;
-            if (given.ValueKind == JsonValueKind.Number && given.TryGetInt32(out var seconds) && seconds is > 0 and <= 86_400)
-                return TimeSpan.FromSeconds(seconds);
-            Error($"{path}.time_limit_seconds", "must be whole seconds from 1 to 86400");
+            if (given.ValueKind == JsonValueKind.Number && given.TryGetInt32(out var number) && number >= least && number <= most)
+                return number;
+            Error($"{path}.{name}", $"must be whole {unit} from {least} to {most}");
             return null;
         }
 

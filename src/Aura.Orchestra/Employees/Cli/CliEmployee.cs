@@ -113,6 +113,9 @@ internal sealed partial class CliEmployee(
             Environment = EnvironmentOf(agent),
             StandardInput = prompt,
             WallTime = limit + Overhead,
+            MemoryBytes = agent.MemoryBytes,
+            CpuTime = agent.CpuTime,
+            MaxProcesses = agent.MaxProcesses,
             OnOutput = decoder.Add,
             Command = paths =>
             [
