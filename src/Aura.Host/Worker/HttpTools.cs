@@ -15,23 +15,7 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
     /// <summary>How long the service may be away before a call is given up.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(45);
 
-    public IReadOnlyList<ToolDefinition> Definitions { get; } = ToolCatalog.Only(
-        ToolNames.ListFiles, ToolNames.ReadFile, ToolNames.SearchFiles, ToolNames.WriteFile, ToolNames.ApplyPatch, ToolNames.DeleteFile, ToolNames.Diff);
-
-    public Task<ToolResult> ListFilesAsync(string pattern, CancellationToken cancellationToken) =>
-        CallAsync(ToolNames.ListFiles, JsonSerializer.SerializeToElement(new { pattern }), cancellationToken);
-
-    public Task<ToolResult> ReadFileAsync(string path, CancellationToken cancellationToken) =>
-        CallAsync(ToolNames.ReadFile, JsonSerializer.SerializeToElement(new { path }), cancellationToken);
-
-    public Task<ToolResult> WriteFileAsync(string path, string content, CancellationToken cancellationToken) =>
-        CallAsync(ToolNames.WriteFile, JsonSerializer.SerializeToElement(new { path, content }), cancellationToken);
-
-    public Task<ToolResult> DeleteFileAsync(string path, CancellationToken cancellationToken) =>
-        CallAsync(ToolNames.DeleteFile, JsonSerializer.SerializeToElement(new { path }), cancellationToken);
-
-    public Task<ToolResult> ApplyPatchAsync(string patch, CancellationToken cancellationToken) =>
-        CallAsync(ToolNames.ApplyPatch, JsonSerializer.SerializeToElement(new { patch }), cancellationToken);
+    public IReadOnlyList<ToolDefinition> Definitions => ToolCatalog.OfEmployees;
 
     public async Task<ToolResult> CallAsync(string tool, JsonElement arguments, CancellationToken cancellationToken)
     {

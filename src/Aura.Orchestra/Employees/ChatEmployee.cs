@@ -129,8 +129,8 @@ internal sealed partial class ChatEmployee(
 
     private static async Task<string?> MapAsync(IEmployeeTools tools, int context, CancellationToken cancellationToken)
     {
-        var listed = await tools.ListFilesAsync("**", cancellationToken);
-        return listed.IsRefused ? null : ProjectMap.Of(listed.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries), Math.Min(MaxMap, context / 4));
+        var (paths, refusal) = await tools.AllFilesAsync(cancellationToken);
+        return refusal is null ? ProjectMap.Of(paths, Math.Min(MaxMap, context / 4)) : null;
     }
 
     /// <summary>Answers every call of one turn, as the protocol demands; returns the result when the work was handed in or went in circles.</summary>

@@ -19,27 +19,14 @@ public interface IEmployeeAdapter
     Task<EmployeeResult> WorkAsync(EmployeeRequest request, IEmployeeTools tools, CancellationToken cancellationToken);
 }
 
-/// <summary>What an employee may do in its sandbox. What it may call besides files, the definitions say.</summary>
+/// <summary>What an employee may do in its sandbox: calls by name, from wherever they are answered.</summary>
 public interface IEmployeeTools
 {
-    /// <summary>One path a line.</summary>
-    Task<ToolResult> ListFilesAsync(string pattern, CancellationToken cancellationToken);
-
-    /// <summary>The file's text.</summary>
-    Task<ToolResult> ReadFileAsync(string path, CancellationToken cancellationToken);
-
-    Task<ToolResult> WriteFileAsync(string path, string content, CancellationToken cancellationToken);
-
-    Task<ToolResult> DeleteFileAsync(string path, CancellationToken cancellationToken);
-
-    /// <summary>Applies a unified diff, as a whole or not at all.</summary>
-    Task<ToolResult> ApplyPatchAsync(string patch, CancellationToken cancellationToken);
+    /// <summary>What may be called.</summary>
+    IReadOnlyList<ToolDefinition> Definitions { get; }
 
     /// <summary>Any of <see cref="Definitions"/> by its name and JSON arguments.</summary>
-    Task<ToolResult> CallAsync(string tool, JsonElement arguments, CancellationToken cancellationToken) => FileTools.CallAsync(this, tool, arguments, cancellationToken);
-
-    /// <summary>What may be called.</summary>
-    IReadOnlyList<ToolDefinition> Definitions => FileTools.Definitions;
+    Task<ToolResult> CallAsync(string tool, JsonElement arguments, CancellationToken cancellationToken);
 }
 
 /// <summary>A tool's answer: text, or a refusal that the employee reads and goes on.</summary>

@@ -34,40 +34,11 @@ internal sealed class Toolbox(IEmployeeTools tools)
 
     private static IReadOnlyList<string> TargetsOf(string tool, JsonElement arguments) => tool switch
     {
-        ToolNames.ApplyPatch => FileTools.Text(arguments, "patch") is { } patch ? PatchText.PathsOf(patch) : [],
-        ToolNames.ListFiles or ToolNames.SearchFiles => [FileTools.Text(arguments, "pattern") ?? "**"],
-        _ => FileTools.Text(arguments, "path") is { } path ? [path] : [],
+        ToolNames.ApplyPatch => Text(arguments, "patch") is { } patch ? PatchText.PathsOf(patch) : [],
+        ToolNames.ListFiles or ToolNames.SearchFiles => [Text(arguments, "pattern") ?? "**"],
+        _ => Text(arguments, "path") is { } path ? [path] : [],
     };
-}
 
-/// <summary>Calls by name for tools that know files only.</summary>
-internal static class FileTools
-{
-    public static IReadOnlyList<ToolDefinition> Definitions { get; } =
-        ToolCatalog.Only(ToolNames.ListFiles, ToolNames.ReadFile, ToolNames.WriteFile, ToolNames.ApplyPatch, ToolNames.DeleteFile);
-
-    public static Task<ToolResult> CallAsync(IEmployeeTools tools, string tool, JsonElement arguments, CancellationToken cancellationToken)
-    {
-        if (arguments.ValueKind != JsonValueKind.Object)
-            return Task.FromResult(ToolResult.Refused(ToolCodes.InvalidArguments, $"The arguments of {tool} must be a JSON object."));
-        return tool switch
-        {
-            ToolNames.ListFiles => tools.ListFilesAsync(Text(arguments, "pattern") ?? "**", cancellationToken),
-            ToolNames.ReadFile => Text(arguments, "path") is { } path ? tools.ReadFileAsync(path, cancellationToken) : Missing(tool, "path"),
-            ToolNames.DeleteFile => Text(arguments, "path") is { } path ? tools.DeleteFileAsync(path, cancellationToken) : Missing(tool, "path"),
-            ToolNames.WriteFile when Text(arguments, "path") is { } path => Text(arguments, "content") is { } content
-                ? tools.WriteFileAsync(path, content, cancellationToken)
-                : Missing(tool, "content"),
-            ToolNames.WriteFile => Missing(tool, "path"),
-            ToolNames.ApplyPatch => Text(arguments, "patch") is { } patch ? tools.ApplyPatchAsync(patch, cancellationToken) : Missing(tool, "patch"),
-            _ => Task.FromResult(ToolResult.Refused(
-                ToolCodes.UnknownTool, $"There is no tool '{tool}'. Use one of: {string.Join(", ", tools.Definitions.Select(d => d.Name))}.")),
-        };
-    }
-
-    public static string? Text(JsonElement arguments, string name) =>
+    private static string? Text(JsonElement arguments, string name) =>
         arguments.ValueKind == JsonValueKind.Object && arguments.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-
-    private static Task<ToolResult> Missing(string tool, string argument) =>
-        Task.FromResult(ToolResult.Refused(ToolCodes.InvalidArguments, $"{tool} needs the text argument '{argument}'."));
 }

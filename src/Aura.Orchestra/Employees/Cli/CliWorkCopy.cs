@@ -60,11 +60,11 @@ internal sealed class CliWorkCopy : IDisposable
     private async Task<List<string>> FillAsync(IEmployeeTools tools, CancellationToken cancellationToken)
     {
         var files = new List<string>();
-        var listed = await tools.ListFilesAsync("**", cancellationToken);
-        foreach (var path in listed.IsRefused ? [] : listed.Text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        var (paths, _) = await tools.AllFilesAsync(cancellationToken);
+        foreach (var path in paths)
         {
             // What a manager elsewhere answers is not taken at its word either.
-            if (SandboxPath.Parse(path).IsRefused || await tools.ReadFileAsync(path, cancellationToken) is not { IsRefused: false } read)
+            if (SandboxPath.Parse(path).IsRefused || await tools.WholeFileAsync(path, cancellationToken) is not { IsRefused: false } read)
                 continue;
             var target = Target(path);
             await File.WriteAllTextAsync(target, read.Text, cancellationToken);
