@@ -129,10 +129,11 @@ public sealed class ToolSession
         if (first > Math.Max(total, 1))
             return ToolResult.Refused(ToolCodes.InvalidArguments, $"read_file: '{path}' has {total} lines; start_line {first} lies behind its end.");
         var end = Math.Min(last ?? total, total);
-        var content = first == 1 && end == total ? text : string.Concat(lines[(first - 1)..end].Select(l => l + "\n"));
+        // Ranges put together give the file: its last line has a newline only where the file has one.
+        var content = first == 1 && end == total ? text : string.Join('\n', lines[(first - 1)..end]) + (end < lines.Length ? "\n" : "");
         if (content.Length > MaxReadText)
         {
-            var cut = content.LastIndexOf('\n', MaxReadText - 1) is > 0 and var at ? at + 1 : MaxReadText;
+            var cut = content.LastIndexOf('\n', MaxReadText - 1) is >= 0 and var at ? at + 1 : MaxReadText;
             content = content[..cut];
             end = first + content.Count('\n') - 1;
         }

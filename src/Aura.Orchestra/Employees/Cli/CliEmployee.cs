@@ -47,6 +47,10 @@ internal sealed partial class CliEmployee(
         CancellationToken cancellationToken)
     {
         using var copy = await CliWorkCopy.CreateAsync(request.WorkDirectory, tools, cancellationToken);
+        if (copy.Problem is { } incomplete)
+            return work.Finish(EmployeeFinish.Unavailable, $"The project could not be copied for the agent. {incomplete}");
+        if (copy.LeftOut > 0)
+            work.Protocol.Add($"{copy.LeftOut} of {copy.LeftOut + copy.Files.Count} files are not in the agent's copy: they cannot be read as text");
         await using var log = request.Log is { } write ? new LiveLog(write, redactor, time) : null;
         var fence = new DataFence(redactor);
         var files = agent.Changes == AgentChanges.Patch ? await FilesAsync(copy, request.AllowedPaths, fence, cancellationToken) : null;

@@ -1,9 +1,10 @@
 using Aura.Orchestra.Sandboxes;
+using Aura.Orchestra.Tools;
 
 namespace Aura.Orchestra.Employees.Cli;
 
-/// <summary>A copy of the sandbox's files that a jail's unprivileged user can read. What cannot be copied (links, binary files where there are only
-/// tools) is simply not there, and so never deleted.</summary>
+/// <summary>A copy of the sandbox's files that a jail's unprivileged user can read. What cannot be copied (links; binary files and endless lines where
+/// there are only tools) is simply not there, and so never deleted.</summary>
 internal sealed class CliWorkCopy : IDisposable
 {
     private const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
@@ -21,6 +22,12 @@ internal sealed class CliWorkCopy : IDisposable
 
     /// <summary>Paths with <c>/</c>, in their order.</summary>
     public IReadOnlyList<string> Files { get; private set; } = [];
+
+    /// <summary>Files that the tools list and do not give as text.</summary>
+    public int LeftOut { get; private set; }
+
+    /// <summary>Why the copy is not whole and must not be worked on; null when it is.</summary>
+    public string? Problem { get; private set; }
 
     public static async Task<CliWorkCopy> CreateAsync(string? workDirectory, IEmployeeTools tools, CancellationToken cancellationToken)
     {
@@ -60,12 +67,24 @@ internal sealed class CliWorkCopy : IDisposable
     private async Task<List<string>> FillAsync(IEmployeeTools tools, CancellationToken cancellationToken)
     {
         var files = new List<string>();
-        var (paths, _) = await tools.AllFilesAsync(cancellationToken);
+        var (paths, refusal) = await tools.AllFilesAsync(cancellationToken);
+        Problem = refusal?.Text;
         foreach (var path in paths)
         {
             // What a manager elsewhere answers is not taken at its word either.
-            if (SandboxPath.Parse(path).IsRefused || await tools.WholeFileAsync(path, cancellationToken) is not { IsRefused: false } read)
+            var read = SandboxPath.Parse(path) is { Refusal: { } no } ? ToolResult.Refused(no.Code, no.Message) : await tools.WholeFileAsync(path, cancellationToken);
+            if (read.IsRefused && !IsOfTheFile(read.RefusalCode))
+            {
+                Problem = $"{path}: {read.Text}";
+                break;
+            }
+
+            if (read.IsRefused)
+            {
+                LeftOut++;
                 continue;
+            }
+
             var target = Target(path);
             await File.WriteAllTextAsync(target, read.Text, cancellationToken);
             File.SetUnixFileMode(target, Readable);
@@ -74,6 +93,10 @@ internal sealed class CliWorkCopy : IDisposable
 
         return files;
     }
+
+    /// <summary>Whether the file itself cannot be read, rather than the service asked at the moment.</summary>
+    private static bool IsOfTheFile(string? code) => code is RefusalCodes.NotText or RefusalCodes.TooLarge or RefusalCodes.NotAFile or RefusalCodes.NotFound
+        or RefusalCodes.Symlink or RefusalCodes.HardLink or RefusalCodes.GitDirectory or RefusalCodes.OutsideSandbox or ToolCodes.InvalidArguments;
 
     private string Target(string path)
     {
