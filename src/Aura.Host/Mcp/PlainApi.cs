@@ -16,6 +16,9 @@ internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes p
     public const string CreateSandbox = "create_sandbox";
     public const string SessionId = "session_id";
 
+    /// <summary>In the query: <c>true</c> adds the member of the same name to the answer, the very text that a model is told over MCP.</summary>
+    public const string Text = "text";
+
     /// <summary>Every tool has its endpoint; <c>diff</c> alone is read with GET.</summary>
     public static IReadOnlyList<ToolDefinition> Posted { get; } = [.. ToolCatalog.All.Where(t => t.Name != ToolNames.Diff)];
 
@@ -82,6 +85,13 @@ internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes p
 
     private async Task CallAsync(HttpContext http, McpCaller caller, string? sessionId, string tool, JsonElement arguments)
     {
+        var withText = false;
+        if (http.Request.Query.TryGetValue(Text, out var asked) && !bool.TryParse(asked, out withText))
+        {
+            await gate.RefuseAsync(http, new(StatusCodes.Status400BadRequest, ToolCodes.InvalidArguments, "The query parameter 'text' must be true or false."), caller);
+            return;
+        }
+
         var (session, refusal) = await gate.OpenAsync(caller, sessionId, http.RequestAborted);
         if (session is null)
         {
@@ -96,7 +106,14 @@ internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes p
         if (result.RefusalCode is { } code)
             await new McpRefusal(StatusOf(code), code, result.Text).WriteAsync(http);
         else
-            await Results.Json(result.Structured).ExecuteAsync(http);
+            await Results.Json(withText ? Told(result) : result.Structured).ExecuteAsync(http);
+    }
+
+    private static JsonElement Told(ToolResult result)
+    {
+        var answer = result.Structured is { } structured ? JsonObject.Create(structured)! : [];
+        answer[Text] = result.Text;
+        return JsonSerializer.SerializeToElement(answer);
     }
 
     private async Task<McpCaller?> EnterAsync(HttpContext http)

@@ -23,7 +23,9 @@ internal static class PlainOpenApi
         {
             var schema = JsonNode.Parse(tool.Schema)!;
             schema["properties"]![PlainApi.SessionId] = JsonNode.Parse(Session);
-            paths[$"/mcp/{tool.Name}"] = new JsonObject { ["post"] = Operation(tool.Name, tool.Title, tool.Description, "200", schema) };
+            var post = Operation(tool.Name, tool.Title, tool.Description, "200", schema);
+            post["parameters"] = new JsonArray(WithText());
+            paths[$"/mcp/{tool.Name}"] = new JsonObject { ["post"] = post };
         }
 
         var diff = ToolCatalog.Find(ToolNames.Diff)!;
@@ -34,7 +36,7 @@ internal static class PlainOpenApi
             ["in"] = "query",
             ["required"] = false,
             ["schema"] = JsonNode.Parse(Session),
-        });
+        }, WithText());
         paths[$"/mcp/{diff.Name}"] = new JsonObject { ["get"] = get };
         return new()
         {
@@ -86,6 +88,15 @@ internal static class PlainOpenApi
 
         return operation;
     }
+
+    private static JsonObject WithText() => new()
+    {
+        ["name"] = PlainApi.Text,
+        ["in"] = "query",
+        ["required"] = false,
+        ["description"] = "true: the answer has the member 'text', too, which is what a model reads over MCP",
+        ["schema"] = new JsonObject { ["type"] = "boolean", ["default"] = false },
+    };
 
     private static JsonObject Answer(string description, string type, JsonObject schema) => new()
     {

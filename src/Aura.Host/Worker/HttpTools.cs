@@ -28,10 +28,16 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
         while (true)
         {
             var answer = tool == ToolNames.Diff
-                ? await http.SendAsync(HttpMethod.Get, $"/mcp/diff?session_id={Uri.EscapeDataString(sandboxId)}", null, token, Limit, cancellationToken)
-                : await http.SendAsync(HttpMethod.Post, $"/mcp/{tool}", BodyOf(arguments), token, Limit, cancellationToken);
+                ? await http.SendAsync(HttpMethod.Get, $"/mcp/diff?session_id={Uri.EscapeDataString(sandboxId)}&text=true", null, token, Limit, cancellationToken)
+                : await http.SendAsync(HttpMethod.Post, $"/mcp/{tool}?text=true", BodyOf(arguments), token, Limit, cancellationToken);
             if (answer.IsGood)
-                return ToolResult.Done(TextOf(tool, answer.Body)) with { Structured = answer.Body };
+            {
+                return answer.Body.ValueKind == JsonValueKind.Object && answer.Body.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String
+                    ? ToolResult.Done(text.GetString()!) with { Structured = answer.Body }
+                    : ToolResult.Refused(
+                        ToolCodes.Unavailable, "The service answered without the member 'text': it is of another version than this worker. Update the older one.");
+            }
+
             if (answer.Status == 401)
             {
                 onLeaseLost();
@@ -51,28 +57,4 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
         body["session_id"] = sandboxId;
         return body.ToJsonString();
     }
-
-    /// <summary>What a model reads: the same as within a host, as far as the answer's members tell it.</summary>
-    private static string TextOf(string tool, JsonElement body)
-    {
-        switch (tool)
-        {
-            case ToolNames.ListFiles when body.TryGetProperty("files", out var files):
-                var list = string.Join('\n', files.EnumerateArray().Select(f => f.GetProperty("path").GetString()));
-                return Given(body, "next_cursor") is { } cursor ? $"{list}\n… there are more files; call again with cursor {cursor.GetRawText()}." : list;
-            case ToolNames.ReadFile when body.TryGetProperty("content", out var content):
-                return Given(body, "next_line") is { } next
-                    ? $"{content.GetString()}\n… the file goes on; call again with start_line {next} (it has {body.GetProperty("total_lines")} lines)."
-                    : content.GetString()!;
-            case ToolNames.Diff when body.TryGetProperty("diff", out var diff):
-                return diff.GetString() is { Length: > 0 } text ? text : "Nothing was changed yet.";
-            case ToolNames.WriteFile or ToolNames.DeleteFile or ToolNames.ApplyPatch when body.TryGetProperty("changed", out var changed):
-                return $"Changed: {string.Join(", ", changed.EnumerateArray().Select(p => p.GetString()))}";
-            default:
-                return body.GetRawText();
-        }
-    }
-
-    private static JsonElement? Given(JsonElement body, string name) =>
-        body.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 }

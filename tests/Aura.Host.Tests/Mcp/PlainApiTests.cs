@@ -16,6 +16,9 @@ public sealed class PlainApiTests(McpHost host) : IClassFixture<McpHost>
         (status, made.GetProperty("sandbox_id").GetString()).ShouldBe((201, "my-try-a1"));
 
         (await DoneAsync("list_files", new { session_id = "my-try", pattern = "**/*.py" })).GetProperty("files")[0].GetProperty("path").GetString().ShouldBe("app.py");
+        (await DoneAsync("list_files?text=true", new { session_id = "my-try", limit = 1 })).GetProperty("text").GetString()!
+            .ShouldStartWith("app.py\n… there are more files; call again with cursor");
+        (await DoneAsync("list_files", new { session_id = "my-try" })).TryGetProperty("text", out _).ShouldBeFalse();
         (await DoneAsync("read_file", new { session_id = "my-try", path = "app.py" })).GetProperty("content").GetString().ShouldBe("def add(a, b):\n    return a - b\n");
         await DoneAsync("write_file", new { session_id = "my-try", path = "notes.txt", content = "one line\n" });
         var taken = await DoneAsync("create_snapshot", new { session_id = "my-try", label = "a point" });
@@ -50,6 +53,7 @@ public sealed class PlainApiTests(McpHost host) : IClassFixture<McpHost>
     [InlineData("read_file", """{"session_id":"refusals"}""", 400, "invalid_arguments")]
     [InlineData("read_file", """{"session_id":"refusals","path":"/etc/passwd"}""", 403, "outside_sandbox")]
     [InlineData("apply_patch", """{"session_id":"refusals","patch":"nonsense"}""", 409, "patch_rejected")]
+    [InlineData("read_file?text=yes", """{"session_id":"refusals","path":"app.py"}""", 400, "invalid_arguments")]
     [InlineData("write_file", "[]", 400, "malformed_json")]
     public async Task Request_ThatIsWrong_IsAProblemWithACode(string endpoint, string body, int status, string? code)
     {
@@ -98,7 +102,10 @@ public sealed class PlainApiTests(McpHost host) : IClassFixture<McpHost>
         paths.EnumerateObject().Select(p => p.Name).ShouldBe([.. ToolCatalog.All.Select(t => $"/mcp/{t.Name}"), "/mcp/create_sandbox"], ignoreOrder: true);
         var write = paths.GetProperty("/mcp/write_file").GetProperty("post").GetProperty("requestBody").GetProperty("content").GetProperty("application/json").GetProperty("schema");
         write.GetProperty("properties").EnumerateObject().Select(p => p.Name).ShouldBe(["path", "content", "session_id"]);
-        paths.GetProperty("/mcp/diff").TryGetProperty("get", out _).ShouldBeTrue();
+        write.GetProperty("properties").TryGetProperty("text", out _).ShouldBeFalse();
+        paths.GetProperty("/mcp/write_file").GetProperty("post").GetProperty("parameters")[0].GetProperty("name").GetString().ShouldBe("text");
+        paths.GetProperty("/mcp/diff").GetProperty("get").GetProperty("parameters").EnumerateArray().Select(p => p.GetProperty("name").GetString())
+            .ShouldBe(["session_id", "text"]);
     }
 
     [Fact]
