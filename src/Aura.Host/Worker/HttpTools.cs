@@ -21,7 +21,7 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
     {
         if (arguments.ValueKind != JsonValueKind.Object)
             return ToolResult.Refused(ToolCodes.InvalidArguments, $"The arguments of {tool} must be a JSON object.");
-        if (Definitions.All(d => d.Name != tool))
+        if (Definitions.FirstOrDefault(d => d.Name == tool) is not { } definition)
             return ToolResult.Refused(ToolCodes.UnknownTool, $"There is no tool '{tool}'. Use one of: {string.Join(", ", Definitions.Select(d => d.Name))}.");
         var begun = time.GetTimestamp();
         var pauses = new Pauses(TimeSpan.FromSeconds(5));
@@ -45,6 +45,9 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
                 return ToolResult.Refused("lease_lost", "The lease of this attempt has ended.");
             }
 
+            // Again it would be refused as done, or be done twice: either way the model would be told something that is not so.
+            if (answer.MayBeDone && !definition.IsReadOnly && !definition.IsIdempotent)
+                return ToolResult.Refused(ToolCodes.OutcomeUnknown, "It is not known whether it was done: look (diff, read_file) before you do it again.");
             if (!answer.MayPass || time.GetElapsedTime(begun) > Patience)
                 return ToolResult.Refused(answer.Code ?? ToolCodes.Unavailable, answer.Detail.Length > 0 ? answer.Detail : answer.ToString());
             await Task.Delay(pauses.Next(), time, cancellationToken);

@@ -10,10 +10,21 @@ namespace Aura.Host.Worker;
 /// <param name="Detail">What the problem says.</param>
 internal sealed record HttpAnswer(int Status, JsonElement Body, string? Code, string Detail)
 {
-    public bool IsGood => Status is >= 200 and < 300;
+    /// <summary>False when what came is not JSON: then somebody else answered (a proxy, a sign-in page), whatever the status says.</summary>
+    public bool IsJson { get; init; } = true;
+
+    /// <summary>False when no connection could be made: then nobody has seen the request.</summary>
+    public bool WasSent { get; init; } = true;
+
+    private bool IsSuccess => Status is >= 200 and < 300;
+
+    public bool IsGood => IsSuccess && IsJson;
 
     /// <summary>The other side is away or overloaded; the same request may succeed later.</summary>
-    public bool MayPass => Status is 0 or 408 or 429 or >= 500;
+    public bool MayPass => Status is 0 or 408 or 429 or >= 500 || (IsSuccess && !IsJson);
+
+    /// <summary>It may have been done though the answer does not say so: it was lost, or is not the service's own.</summary>
+    public bool MayBeDone => WasSent && (Status is 0 or >= 500 || (IsSuccess && !IsJson));
 
     public override string ToString() => Status == 0 ? Detail : $"{Status} {Code} {Detail}".Trim();
 }
@@ -59,7 +70,11 @@ internal sealed class WorkerHttp : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return new(0, default, null, $"No answer from {_http.BaseAddress}: {e.Message}");
+            var isUnsent = e is HttpRequestException
+            {
+                HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.SecureConnectionError,
+            };
+            return new(0, default, null, $"No answer from {_http.BaseAddress}: {e.Message}") { WasSent = !isUnsent };
         }
     }
 
@@ -67,14 +82,17 @@ internal sealed class WorkerHttp : IDisposable
 
     private static HttpAnswer Read(HttpStatusCode status, string text)
     {
+        // Only 204 has nothing to say.
+        if (status == HttpStatusCode.NoContent)
+            return new((int)status, default, null, "");
         try
         {
-            var body = text.Length == 0 ? default : JsonElement.Parse(text);
+            var body = JsonElement.Parse(text);
             return new((int)status, body, Text(body, "code"), Text(body, "detail") ?? Text(body, "title") ?? "");
         }
         catch (JsonException)
         {
-            return new((int)status, default, null, "The answer is not JSON.");
+            return new((int)status, default, null, text.Length == 0 ? "The answer is empty." : "The answer is not JSON.") { IsJson = false };
         }
     }
 

@@ -18,7 +18,7 @@ internal sealed class Toolbox(IEmployeeTools tools)
 
     public IReadOnlyList<ToolCall> Calls => _calls;
 
-    /// <summary>Paths that were written or deleted, each once.</summary>
+    /// <summary>Paths that were written or deleted, or may have been, each once.</summary>
     public IReadOnlyList<string> Artifacts => _artifacts;
 
     public async Task<ToolResult> CallAsync(string tool, JsonElement arguments, CancellationToken cancellationToken)
@@ -27,7 +27,7 @@ internal sealed class Toolbox(IEmployeeTools tools)
         var targets = TargetsOf(tool, arguments);
         var target = string.Join(", ", targets);
         _calls.Add(new(tool, target.Length > MaxTarget ? target[..MaxTarget] + "…" : target, result.RefusalCode));
-        if (!result.IsRefused && Changes(tool))
+        if (Changes(tool) && result.RefusalCode is null or ToolCodes.OutcomeUnknown)
             _artifacts.AddRange(targets.Where(t => !_artifacts.Contains(t, StringComparer.Ordinal)));
         return result;
     }

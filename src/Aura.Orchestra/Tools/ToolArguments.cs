@@ -17,6 +17,9 @@ public static class ToolCodes
 
     /// <summary>The jail or something else the tool needs is not there.</summary>
     public const string Unavailable = "unavailable";
+
+    /// <summary>The answer was lost on its way: it may have been done or not.</summary>
+    public const string OutcomeUnknown = "outcome_unknown";
 }
 
 /// <summary>Reads a tool's arguments by name, type and range. The first complaint stays; it says what to send instead.</summary>

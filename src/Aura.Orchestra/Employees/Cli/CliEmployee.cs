@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using Aura.Orchestra.Employees.Chat;
 using Aura.Orchestra.Employees.Ledger;
 using Aura.Orchestra.Employees.Prompting;
+using Aura.Orchestra.Tools;
 using Aura.Orchestra.Validation;
 using Microsoft.Extensions.Logging;
 
@@ -159,15 +160,23 @@ internal sealed partial class CliEmployee(
     {
         if (patch.Length == 0)
             return;
-        if (!(await ApplyAsync(patch)).IsRefused)
+        var whole = await ApplyAsync(patch);
+        for (var again = 0; again < 3 && whole.RefusalCode == ToolCodes.OutcomeUnknown && !await IsChangedAsync(); again++)
+            whole = await ApplyAsync(patch);
+        if (whole.RefusalCode is null or ToolCodes.OutcomeUnknown)
             return;
         var parts = PartStart().Split(patch).Where(p => p.Length > 0).ToList();
         foreach (var part in parts.Count > 1 ? parts : [])
             await ApplyAsync(part);
 
+        // The patch is the attempt's first change: it was applied when there is any.
+        async Task<bool> IsChangedAsync() =>
+            await work.Toolbox.CallAsync(ToolNames.Diff, JsonSerializer.SerializeToElement(new { }), cancellationToken) is not { Structured: { } told }
+            || !told.TryGetProperty("diff", out var diff) || diff.GetString() is not "";
+
         async Task<ToolResult> ApplyAsync(string text)
         {
-            var result = await work.Toolbox.CallAsync("apply_patch", JsonSerializer.SerializeToElement(new { patch = text }), cancellationToken);
+            var result = await work.Toolbox.CallAsync(ToolNames.ApplyPatch, JsonSerializer.SerializeToElement(new { patch = text }), cancellationToken);
             work.Protocol.Add(work.Toolbox.Calls[^1], result);
             return result;
         }
