@@ -43,7 +43,10 @@ internal sealed class Workplace : IAsyncDisposable
     }
 
     /// <summary>The command lines of live processes that name these folders.</summary>
-    public IReadOnlyList<string> Processes()
+    public IReadOnlyList<string> Processes() => [.. ProcessesWith(Root).Where(c => c.Contains(Root, StringComparison.Ordinal))];
+
+    /// <summary>The command lines of live processes that have that text in them or in their environment.</summary>
+    public static IReadOnlyList<string> ProcessesWith(string mark)
     {
         var found = new List<string>();
         foreach (var folder in Directory.EnumerateDirectories("/proc").Where(d => char.IsAsciiDigit(Path.GetFileName(d)[0])))
@@ -51,12 +54,12 @@ internal sealed class Workplace : IAsyncDisposable
             try
             {
                 var command = File.ReadAllText(Path.Combine(folder, "cmdline")).Replace('\0', ' ');
-                if (command.Contains(Root, StringComparison.Ordinal))
+                if (command.Contains(mark, StringComparison.Ordinal) || File.ReadAllText(Path.Combine(folder, "environ")).Contains(mark, StringComparison.Ordinal))
                     found.Add(command);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // It ended while we looked.
+                // It ended while we looked, or it is somebody else's.
             }
         }
 

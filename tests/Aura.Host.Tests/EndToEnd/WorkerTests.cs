@@ -74,15 +74,7 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
     public async Task CommandLineAgent_WorkerInItsOwnProcess_ThePrdIsProvenAndMerged()
     {
         await using var place = new Workplace();
-        var tools = Directory.CreateDirectory(Path.Combine(place.Root, "agent"), (UnixFileMode)0b111_101_101);
-        var agent = Path.Combine(tools.FullName, "agent.py");
-        File.Copy(Workplace.Fixture("agent.py"), agent);
-        File.SetUnixFileMode(agent, (UnixFileMode)0b111_101_101);
-        var employees = Path.Combine(place.Root, "employees.json");
-        await File.WriteAllTextAsync(employees, JsonSerializer.Serialize(new
-        {
-            agents = new { counter = new { command = agent, arguments = new[] { "counts" }, mounts = new[] { tools.FullName } } },
-        }));
+        var employees = await AgentAsync(place, "no mark", "counts");
         await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_BACKEND", "cli")]);
         await using var worker = ChildWorker.Start(place, host, "cli", "agents", ("AURA_EMPLOYEES", employees));
         await BackendAsync(database, "counter", "cli");
@@ -94,6 +86,41 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         prd.GetProperty("status").GetString().ShouldBe("ARCHIVED", host.Output + worker.Output);
         (await OwnersAsync(prd.GetProperty("jobs").EnumerateArray().ShouldHaveSingleItem())).ShouldBe(["agents"]);
         (await database.ScalarAsync<long>("SELECT count(*) FROM aura.model_calls WHERE prd_id = $1 AND backend = 'cli' AND finish = 'stop'", id)).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task CommandLineAgent_LeaseLostInMidRun_ItsWholeProcessTreeEndsAndAnotherFinishesTheJobOnce()
+    {
+        // A model of one name is in one state.
+        await using var own = new TestDatabase();
+        await own.InitializeAsync();
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, own, [.. WithoutEmployees, ("AURA_BACKEND", "cli"), ("AURA_LEASE_SECONDS", "6")]);
+        var mark = $"mark-{Guid.NewGuid():N}";
+        await using var first = ChildWorker.Start(
+            place, host, "cli", "first", ("AURA_EMPLOYEES", await AgentAsync(place, mark, "lingers", "{prompt_file}", mark)));
+        await BackendAsync(own, "counter", "cli");
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        await Until.TrueAsync(() => Task.FromResult(Workplace.ProcessesWith(mark).Any(c => c.Contains($"detached-{mark}", StringComparison.Ordinal))),
+            () => host.Output + first.Output, 60);
+
+        // As if another process had taken the job over; the worker itself lives on.
+        await ExecuteAsync(own, "UPDATE wf.tasks SET fence = fence + 1, owner = 'elsewhere', lease_until = now() + interval '1 hour' WHERE queue = 'employee:cli'");
+
+        await Until.TrueAsync(() => Task.FromResult(Workplace.ProcessesWith(mark).Count == 0),
+            () => string.Join('\n', Workplace.ProcessesWith(mark)) + first.Output, 60);
+        await Until.TrueAsync(() => Task.FromResult(first.Output.Contains("its result discarded", StringComparison.Ordinal)), () => first.Output, 60);
+        (await CountAsync(own, id, "job.submitted")).ShouldBe(0);
+        (await first.StopAsync()).ShouldBe(0, first.Output);
+
+        await ExpireAsync(own);
+        await using var second = ChildWorker.Start(place, host, "cli", "second", ("AURA_EMPLOYEES", await AgentAsync(place, mark, "counts")));
+        await host.ApproveAsync(id);
+        var prd = await host.PrdReachesAsync(id, "ARCHIVED");
+        prd.GetProperty("jobs")[0].GetProperty("attempt").GetInt32().ShouldBe(1);
+        await CountedOnceAsync(own, id);
+        prd.ToString().ShouldNotContain("left_behind");
+        Workplace.ProcessesWith(mark).ShouldBeEmpty();
     }
 
     [Fact]
@@ -260,27 +287,51 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         async () => await database.ScalarAsync<long>($"SELECT count(*) FROM aura.models WHERE name = $1 AND backend = '{backend}'", model) == 1,
         () => $"No model '{model}' of backend '{backend}' was registered.", 60);
 
+    private Task ExpireAsync() => ExpireAsync(database);
+
     /// <summary>As if nothing had been heard of any holder for as long as a lease lasts.</summary>
-    private async Task ExpireAsync()
+    private static Task ExpireAsync(TestDatabase database) => ExecuteAsync(
+        database, "UPDATE wf.tasks SET lease_until = now() - interval '1 second' WHERE queue LIKE 'employee:%' AND owner IS NOT NULL");
+
+    private static async Task ExecuteAsync(TestDatabase database, string sql)
     {
-        await using var command = database.DataSource.CreateCommand(
-            "UPDATE wf.tasks SET lease_until = now() - interval '1 second' WHERE queue LIKE 'employee:%' AND owner IS NOT NULL");
+        await using var command = database.DataSource.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>An employees.json with one agent, <c>counter</c>, which does one thing of the fixture; the mark is in the environment of all its processes.</summary>
+    private static async Task<string> AgentAsync(Workplace place, string mark, params string[] arguments)
+    {
+        const UnixFileMode Everybody = (UnixFileMode)0b111_101_101;
+        var tools = Directory.CreateDirectory(Path.Combine(place.Root, "agent"), Everybody).FullName;
+        var command = Path.Combine(tools, "agent.py");
+        File.Copy(Workplace.Fixture("agent.py"), command, overwrite: true);
+        File.SetUnixFileMode(command, Everybody);
+        var employees = Path.Combine(place.Root, $"employees-{arguments[0]}.json");
+        await File.WriteAllTextAsync(employees, JsonSerializer.Serialize(new
+        {
+            agents = new { counter = new { command, arguments, mounts = new[] { tools }, environment = new { MARK = mark } } },
+        }));
+        return employees;
     }
 
     private Task EventAsync(string prdId, string type, Func<string> story) => Until.TrueAsync(async () => await CountAsync(prdId, type) > 0, story, 60);
 
-    private async Task CountedOnceAsync(string prdId)
+    private Task CountedOnceAsync(string prdId) => CountedOnceAsync(database, prdId);
+
+    private static async Task CountedOnceAsync(TestDatabase database, string prdId)
     {
-        (await CountAsync(prdId, "job.submitted")).ShouldBe(1);
-        (await CountAsync(prdId, "job.scored")).ShouldBe(1);
+        (await CountAsync(database, prdId, "job.submitted")).ShouldBe(1);
+        (await CountAsync(database, prdId, "job.scored")).ShouldBe(1);
         (await database.ScalarAsync<long>(
             "SELECT count(*) FROM aura.model_runs r JOIN aura.jobs j ON j.id = r.job_id WHERE j.prd_id = $1", prdId)).ShouldBe(1);
         (await database.ScalarAsync<long>(
             "SELECT count(*) FROM aura.model_artifacts a JOIN aura.jobs j ON j.id = a.job_id WHERE j.prd_id = $1 AND artifact_type = 'diff'", prdId)).ShouldBe(1);
     }
 
-    private async Task<long> CountAsync(string prdId, string type) =>
+    private Task<long> CountAsync(string prdId, string type) => CountAsync(database, prdId, type);
+
+    private static async Task<long> CountAsync(TestDatabase database, string prdId, string type) =>
         await database.ScalarAsync<long>("SELECT count(*) FROM aura.job_events WHERE prd_id = $1 AND type = $2", prdId, type);
 
     /// <summary>Who claimed the job, in order.</summary>
