@@ -90,7 +90,7 @@ public sealed class AssignModel : Activity
         context.Set(Model, choice.Model);
         context.Set(Reason, choice.Reason);
         context.Set(Attempt, attempt);
-        context.Set(Queue, $"employee:{candidates.First(m => m.Name == choice.Model).Backend}");
+        context.Set(Queue, EmployeeBackends.QueueOf(candidates.First(m => m.Name == choice.Model).Backend));
         await context.CompleteActivityWithOutcomesAsync("Assigned");
     }
 

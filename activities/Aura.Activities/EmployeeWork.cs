@@ -72,6 +72,10 @@ public sealed class EmployeeWork : CodeActivity
         await ConcludeAsync(context, result);
     }
 
+    /// <summary>The backend whose queue it is.</summary>
+    /// <exception cref="ArgumentException">The queue is none of employees.</exception>
+    public string BackendOf(ActivityExecutionContext context) => EmployeeBackends.OfQueue(Queue.Get(context));
+
     /// <summary>Says that the work has begun and makes the sandbox ready: what there is to do.</summary>
     public async Task<WorkOrder> BeginAsync(ActivityExecutionContext context)
     {
@@ -79,6 +83,7 @@ public sealed class EmployeeWork : CodeActivity
         var job = await context.JobAsync(JobId.Get(context));
         var prd = await context.PrdAsync(job.PrdId);
         var attempt = Attempt.Get(context);
+        var backend = BackendOf(context);
         var dataSource = context.GetRequiredService<NpgsqlDataSource>();
         var task = context.GetRequiredService<DurableTask>();
         await dataSource.CommitAsync(JobChanges.InProgress(job.Id, attempt), context.CancellationToken);
@@ -100,7 +105,7 @@ public sealed class EmployeeWork : CodeActivity
                 Conflict = context.Get(Conflict),
                 Model = Model.Get(context),
             },
-            Queue.Get(context)["employee:".Length..],
+            backend,
             await OpenAsync(context, SandboxStore.IdOf(job.Id, attempt), isFirst: task.Fence <= 1), task.Attempt);
     }
 
@@ -134,7 +139,7 @@ public sealed class EmployeeWork : CodeActivity
 
         if (result.FinishReason == EmployeeFinish.Misconfigured)
         {
-            await EscalateAsync(context, job, $"The employee '{model}' of backend '{Queue.Get(context)["employee:".Length..]}' cannot work: {result.Explanation}");
+            await EscalateAsync(context, job, $"The employee '{model}' of backend '{BackendOf(context)}' cannot work: {result.Explanation}");
             return;
         }
 
@@ -148,10 +153,10 @@ public sealed class EmployeeWork : CodeActivity
     /// <summary>The key or the settings of one model are wrong: another one that is up may do. A script that is missing helps nobody.</summary>
     private async Task<bool> MayAnotherAsync(ActivityExecutionContext context, Job job, string model)
     {
-        var backend = Queue.Get(context)["employee:".Length..];
+        var backend = BackendOf(context);
         return backend != ScriptedEmployee.BackendName && job.PinnedModel is null
             && (await context.GetRequiredService<ModelStore>().ActiveOfBackendAsync(context.BackendOf(await context.PrdAsync(job.PrdId)), context.CancellationToken))
-                .Any(m => m.Name != model && m.Down is null && (m.Roles.Count == 0 || m.Roles.Contains(job.Role, StringComparer.OrdinalIgnoreCase)));
+                .Any(m => m.Name != model && m.Down is null && ModelAssignment.Takes(m.Roles, job.Role));
     }
 
     private async ValueTask PassOnAsync(ActivityExecutionContext context, Job job, int attempt, string model, string reason)

@@ -31,7 +31,7 @@ namespace Aura.Host;
 public static class Composition
 {
     /// <summary>The queues of all backends of employees.</summary>
-    public const string EmployeeQueues = "employee:*";
+    public const string EmployeeQueues = EmployeeBackends.QueuePrefix + "*";
 
     private const string PrdPipeline = "prd-pipeline";
 

@@ -78,7 +78,7 @@ internal static class WorkersApi
         // Whoever waits for work serves its models.
         if (names.Count > 0)
             await db.CommitAsync([.. names.Select(n => ModelChanges.Seen(n, worker))], cancellationToken);
-        var found = await ClaimAsync(http, worker, $"employee:{backend}", names.Count == 0 ? null : [.. names.Select(n => Inputs(("Model", n)))], wait, cancellationToken);
+        var found = await ClaimAsync(http, worker, EmployeeBackends.QueueOf(backend), names.Count == 0 ? null : [.. names.Select(n => Inputs(("Model", n)))], wait, cancellationToken);
         return found is null ? Results.NoContent() : Results.Json(found, AuraApi.Json);
     }
 
@@ -237,7 +237,7 @@ internal static class WorkersApi
                     JobId = id,
                     Attempt = order.Attempt.Get(context),
                     Model = order.Model.Get(context),
-                    Backend = order.Queue.Get(context)["employee:".Length..],
+                    Backend = order.BackendOf(context),
                 })));
                 work.Add(AuditLog.Record(
                     PrdsApi.Actor(http), "job.submit", jobId: id, details: new { key.Worker, finish = result.FinishReason.ToString() }));

@@ -33,6 +33,9 @@ public sealed class EmployeeBackends
     /// <summary>What a PRD or the host says that leaves the choice to roles, scores and costs: every backend but the scripted one.</summary>
     public const string Any = "any";
 
+    /// <summary>What the queue of every backend begins with; its name follows.</summary>
+    public const string QueuePrefix = "employee:";
+
     private const string DefaultOpenAiModel = "gpt-5-mini";
     private const string DefaultGeminiModel = "gemini-2.5-flash";
     private static readonly TimeSpan ProbeTimeout = TimeSpan.FromSeconds(3);
@@ -72,6 +75,18 @@ public sealed class EmployeeBackends
     public IEmployeeAdapter Adapter(string backend) => _adapters.TryGetValue(backend, out var adapter)
         ? adapter
         : throw new ArgumentException($"There is no backend '{backend}'. Known: {string.Join(", ", Names)}.", nameof(backend));
+
+    /// <summary>The queue on which a backend's work waits.</summary>
+    public static string QueueOf(string backend) => QueuePrefix + backend;
+
+    /// <summary>The backend that a queue belongs to.</summary>
+    /// <exception cref="ArgumentException">The queue is none of employees.</exception>
+    public static string OfQueue(string? queue) =>
+        queue is not null && queue.StartsWith(QueuePrefix, StringComparison.Ordinal) && queue.Length > QueuePrefix.Length
+            ? queue[QueuePrefix.Length..]
+            : throw new ArgumentException(
+                $"The queue '{queue}' is none of employees. Set it to {QueuePrefix}<backend>, for example {QueueOf(Ollama)}. Backends: {string.Join(", ", Names)}.",
+                nameof(queue));
 
     public async Task<IReadOnlyList<BackendStatus>> CheckAllAsync(CancellationToken cancellationToken = default) =>
         await Task.WhenAll(Names.Select(n => CheckAsync(n, cancellationToken)));

@@ -52,6 +52,13 @@ public sealed record AssignmentChoice(string? Model, string Reason, bool IsTempo
 /// <summary>Chooses the model of an attempt. Pure.</summary>
 public static class ModelAssignment
 {
+    /// <summary>Whether a model of these roles takes a job of that one: no roles are all, and no role makes no difference.</summary>
+    public static bool Takes(IReadOnlyList<string> roles, string? role)
+    {
+        ArgumentNullException.ThrowIfNull(roles);
+        return role is null || roles.Count == 0 || roles.Contains(role, StringComparer.OrdinalIgnoreCase);
+    }
+
     public static AssignmentChoice Choose(AssignmentRequest request)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -77,7 +84,7 @@ public static class ModelAssignment
                 : $"None of the {request.Candidates.Count} models of this backend is active.") + ignoredPin);
         }
 
-        var fit = active.FindAll(c => request.Role is null || c.Roles.Count == 0 || c.Roles.Contains(request.Role, StringComparer.OrdinalIgnoreCase));
+        var fit = active.FindAll(c => Takes(c.Roles, request.Role));
         if (fit.Count == 0)
             return new(null, $"None of the {active.Count} active models of this backend takes the role '{request.Role}'.{ignoredPin}");
         var up = fit.FindAll(c => c.Down is null);

@@ -70,6 +70,20 @@ public sealed class EmployeeBackendsTests
     public void Adapter_UnknownName_NamesTheKnownOnes() =>
         Should.Throw<ArgumentException>(() => With(_ => { }).Adapter("claude")).Message.ShouldContain("scripted, ollama, openai, gemini, cli");
 
+    [Theory]
+    [InlineData("default")]
+    [InlineData("employee:")]
+    [InlineData("Employee:cli")]
+    [InlineData("")]
+    [InlineData(null)]
+    public void OfQueue_QueueOfNoEmployee_SaysWhatToSet(string? queue) =>
+        Should.Throw<ArgumentException>(() => EmployeeBackends.OfQueue(queue)).Message
+            .ShouldContain($"The queue '{queue}' is none of employees. Set it to employee:<backend>, for example employee:ollama.");
+
+    [Fact]
+    public void OfQueue_QueueOfABackend_IsThatBackend() =>
+        EmployeeBackends.Names.ShouldAllBe(n => EmployeeBackends.OfQueue(EmployeeBackends.QueueOf(n)) == n);
+
     [Fact]
     public void Adapter_EveryName_HasItsBackend()
     {
