@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Orchestra.Storage;
 using Aura.Orchestra.Tools;
 
 namespace Aura.Orchestra.Employees;
@@ -18,31 +19,15 @@ internal sealed record EmployeeScript(string FilePath, string? PrdTitle, IReadOn
     public ScriptAttempt AttemptOf(string jobTitle, int attempt) => Jobs[jobTitle][Math.Min(attempt, Jobs[jobTitle].Count) - 1];
 
     /// <summary>Reads a script. Null means that <paramref name="errors"/> says why: each names the file and the JSON path.</summary>
-    public static EmployeeScript? Parse(string text, string filePath, out IReadOnlyList<string> errors)
-    {
-        var reader = new Reader(filePath);
-        errors = reader.Errors;
-        try
-        {
-            using var document = JsonDocument.Parse(
-                text, new JsonDocumentOptions { AllowDuplicateProperties = false, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
-            var script = reader.Script(document.RootElement);
-            return reader.Errors.Count == 0 ? script : null;
-        }
-        catch (JsonException e)
-        {
-            reader.Errors.Add($"{filePath}: not valid JSON: {e.Message}");
-            return null;
-        }
-    }
+    public static EmployeeScript? Parse(string text, string filePath, out IReadOnlyList<string> errors) => new Reader(filePath).Parse(text, out errors);
 
-    private sealed class Reader(string file)
+    private sealed class Reader(string file) : HandWrittenJson<EmployeeScript>(file)
     {
         private static readonly string[] Tools = [.. ToolCatalog.All.Select(d => d.Name), Sleep, Fail];
 
-        public List<string> Errors { get; } = [];
+        private readonly string _file = file;
 
-        public EmployeeScript Script(JsonElement root)
+        protected override EmployeeScript Read(JsonElement root)
         {
             var jobs = new Dictionary<string, IReadOnlyList<ScriptAttempt>>(StringComparer.Ordinal);
             if (IsObject(root, "$", "about", "prd_title", "jobs"))
@@ -56,7 +41,7 @@ internal sealed record EmployeeScript(string FilePath, string? PrdTitle, IReadOn
                 }
             }
 
-            return new(file, root.ValueKind == JsonValueKind.Object ? Text(root, "$", "prd_title") : null, jobs);
+            return new(_file, root.ValueKind == JsonValueKind.Object ? Text(root, "$", "prd_title", mayBeEmpty: true) : null, jobs);
         }
 
         private List<ScriptAttempt> Attempts(JsonElement job, string path)
@@ -94,14 +79,14 @@ internal sealed record EmployeeScript(string FilePath, string? PrdTitle, IReadOn
 
             return new(
                 [.. calls.EnumerateArray().Select((c, i) => Call(c, $"{path}.calls[{i}]")).OfType<ScriptCall>()],
-                Text(attempt, path, "explanation") ?? "", confidence);
+                Text(attempt, path, "explanation", mayBeEmpty: true) ?? "", confidence);
         }
 
         private ScriptCall? Call(JsonElement call, string path)
         {
             if (!IsObject(call, path, "tool", "arguments"))
                 return null;
-            var tool = Text(call, path, "tool");
+            var tool = Text(call, path, "tool", mayBeEmpty: true);
             if (tool is null || !Tools.Contains(tool, StringComparer.Ordinal))
             {
                 Error(path + ".tool", $"must be one of {string.Join(", ", Tools)}");
@@ -134,34 +119,5 @@ internal sealed record EmployeeScript(string FilePath, string? PrdTitle, IReadOn
             Error(path, "as a list must hold only texts, one for each line");
             return null;
         }
-
-        private bool IsObject(JsonElement element, string path, params string[] known)
-        {
-            if (element.ValueKind != JsonValueKind.Object)
-            {
-                Error(path, $"must be an object, not {element.ValueKind.ToString().ToLowerInvariant()}");
-                return false;
-            }
-
-            if (known.Length > 0)
-            {
-                foreach (var property in element.EnumerateObject().Where(p => !known.Contains(p.Name, StringComparer.Ordinal)))
-                    Error($"{path}.{property.Name}", $"is not known here; known: {string.Join(", ", known)}");
-            }
-
-            return true;
-        }
-
-        private string? Text(JsonElement element, string path, string name)
-        {
-            if (!element.TryGetProperty(name, out var value))
-                return null;
-            if (value.ValueKind == JsonValueKind.String)
-                return value.GetString();
-            Error($"{path}.{name}", "must be a text");
-            return null;
-        }
-
-        private void Error(string path, string problem) => Errors.Add($"{file}: {path} {problem}.");
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Aura.Orchestra.Storage;
 
 namespace Aura.Orchestra.Employees.Cli;
 
@@ -59,24 +60,8 @@ public static partial class CliAgents
     /// <param name="file">For the errors.</param>
     /// <param name="secret">Looks a secret's value up by its name.</param>
     /// <param name="errors">All problems together.</param>
-    public static IReadOnlyList<CliAgent>? Parse(string text, string file, Func<string, string?> secret, out IReadOnlyList<string> errors)
-    {
-        var reader = new Reader(file, secret);
-        errors = reader.Errors;
-        try
-        {
-            using var document =
-                JsonDocument.Parse(text,
-                new JsonDocumentOptions { AllowDuplicateProperties = false, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
-            var agents = reader.Agents(document.RootElement);
-            return reader.Errors.Count == 0 ? agents : null;
-        }
-        catch (JsonException e)
-        {
-            reader.Errors.Add($"{file}: not valid JSON: {e.Message}");
-            return null;
-        }
-    }
+    public static IReadOnlyList<CliAgent>? Parse(string text, string file, Func<string, string?> secret, out IReadOnlyList<string> errors) =>
+        new Reader(file, secret).Parse(text, out errors);
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\z", RegexOptions.NonBacktracking)]
     private static partial Regex AgentName();
@@ -87,11 +72,9 @@ public static partial class CliAgents
     [GeneratedRegex(@"\{(?<name>[a-z_]+)\}", RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     internal static partial Regex Placeholder();
 
-    private sealed class Reader(string file, Func<string, string?> secret)
+    private sealed class Reader(string file, Func<string, string?> secret) : HandWrittenJson<IReadOnlyList<CliAgent>>(file)
     {
-        public List<string> Errors { get; } = [];
-
-        public List<CliAgent> Agents(JsonElement root)
+        protected override IReadOnlyList<CliAgent> Read(JsonElement root)
         {
             if (!IsObject(root, "$", "agents", "about") || !root.TryGetProperty("agents", out var agents))
             {
@@ -234,16 +217,6 @@ public static partial class CliAgents
             return values[0];
         }
 
-        private string? Text(JsonElement json, string path, string name)
-        {
-            if (!json.TryGetProperty(name, out var value))
-                return null;
-            if (value.ValueKind == JsonValueKind.String && !string.IsNullOrWhiteSpace(value.GetString()))
-                return value.GetString();
-            Error($"{path}.{name}", "must be a text that is not empty");
-            return null;
-        }
-
         private string[]? Texts(JsonElement json, string path, string name)
         {
             if (!json.TryGetProperty(name, out var value))
@@ -253,24 +226,5 @@ public static partial class CliAgents
             Error($"{path}.{name}", "must be a list of texts");
             return null;
         }
-
-        private bool IsObject(JsonElement element, string path, params string[] known)
-        {
-            if (element.ValueKind != JsonValueKind.Object)
-            {
-                Error(path, $"must be an object, not {element.ValueKind.ToString().ToLowerInvariant()}");
-                return false;
-            }
-
-            if (known.Length > 0)
-            {
-                foreach (var property in element.EnumerateObject().Where(p => !known.Contains(p.Name, StringComparer.Ordinal)))
-                    Error($"{path}.{property.Name}", $"is not known here; known: {string.Join(", ", known)}");
-            }
-
-            return true;
-        }
-
-        private void Error(string path, string problem) => Errors.Add($"{file}: {path} {problem}.");
     }
 }

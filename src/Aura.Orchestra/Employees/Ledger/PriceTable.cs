@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Aura.Orchestra.Storage;
 
 namespace Aura.Orchestra.Employees.Ledger;
 
@@ -45,24 +46,7 @@ public sealed partial class PriceTable
     }
 
     /// <summary>Reads a table. Null means that <paramref name="errors"/> says why: each names the file and the place in it.</summary>
-    public static PriceTable? Parse(string text, string file, out IReadOnlyList<string> errors)
-    {
-        var reader = new Reader(file);
-        errors = reader.Errors;
-        try
-        {
-            using var document =
-                JsonDocument.Parse(text,
-                new JsonDocumentOptions { AllowDuplicateProperties = false, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
-            var table = reader.Table(document.RootElement);
-            return reader.Errors.Count == 0 ? table : null;
-        }
-        catch (JsonException e)
-        {
-            reader.Errors.Add($"{file}: not valid JSON: {e.Message}");
-            return null;
-        }
-    }
+    public static PriceTable? Parse(string text, string file, out IReadOnlyList<string> errors) => new Reader(file).Parse(text, out errors);
 
     // gpt-5-mini-2025-08-07 costs what gpt-5-mini costs.
     [GeneratedRegex(@"-\d{4}-\d{2}-\d{2}$", RegexOptions.NonBacktracking)]
@@ -73,11 +57,9 @@ public sealed partial class PriceTable
     /// <summary>Per million tokens.</summary>
     private sealed record Price(long Above, decimal Prompt, decimal Cached, decimal Completion);
 
-    private sealed class Reader(string file)
+    private sealed class Reader(string file) : HandWrittenJson<PriceTable>(file)
     {
-        public List<string> Errors { get; } = [];
-
-        public PriceTable Table(JsonElement root)
+        protected override PriceTable Read(JsonElement root)
         {
             var providers = new List<Provider>();
             foreach (var (provider, path) in Items(root, "$", "providers"))
@@ -140,7 +122,5 @@ public sealed partial class PriceTable
         private static string? Optional(JsonElement element, string name) =>
             element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
                 ? value.GetString() : null;
-
-        private void Error(string path, string problem) => Errors.Add($"{file}: {path} {problem}.");
     }
 }
