@@ -75,13 +75,14 @@ public sealed class RunLog(string path, TimeProvider time, int maxEntryBytes = 6
         }
     }
 
-    private string Bounded(string output)
-    {
-        if (output.Length <= maxEntryBytes)
-            return output;
-        var half = maxEntryBytes / 2;
-        return $"{output[..half]}\n… {output.Length - maxEntryBytes} characters left out …\n{output[^half..]}";
-    }
+    /// <summary>The text when it is short enough; else its beginning and its end, and between them how much is missing.</summary>
+    /// <param name="limit">In characters, without the line about what is missing.</param>
+    /// <param name="head">How many of them are of the beginning.</param>
+    internal static string Bounded(string text, int limit, int head) => text.Length <= limit
+        ? text
+        : $"{text[..head]}\n… {text.Length - limit} characters left out …\n{text[^(limit - head)..]}";
+
+    private string Bounded(string output) => Bounded(output, maxEntryBytes, maxEntryBytes / 2);
 
     // An output must not be able to write lines that look like entries, or move a terminal's cursor.
     private static string Line(string text) =>

@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using Aura.Orchestra.Employees.Chat;
 using Aura.Orchestra.Employees.Ledger;
 using Aura.Orchestra.Employees.Prompting;
+using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Tools;
 using Aura.Orchestra.Validation;
 using Microsoft.Extensions.Logging;
@@ -75,9 +76,7 @@ internal sealed partial class CliEmployee(
 
         var transcript = HiddenText.Strip(run.StandardError.ReplaceLineEndings("\n")).Text.Trim();
         work.Protocol.Add($"{Command(agent)}: {run.Detail}");
-        work.Transcript = transcript.Length > MaxTranscript
-            ? $"{transcript[..(MaxTranscript / 3)]}\n… {transcript.Length - MaxTranscript} characters left out …\n{transcript[^(MaxTranscript * 2 / 3)..]}"
-            : transcript;
+        work.Transcript = RunLog.Bounded(transcript, MaxTranscript, MaxTranscript / 3);
         var (code, patch) = Told(run.StandardOutput);
         if (agent.Changes == AgentChanges.Patch)
             patch = PatchIn(transcript);
@@ -220,7 +219,7 @@ internal sealed partial class CliEmployee(
     private static async Task<string> FilesAsync(CliWorkCopy copy, IReadOnlyList<string> allowed, DataFence fence,
         CancellationToken cancellationToken)
     {
-        var scope = allowed.Select(p => new Sandboxes.Glob(p)).ToList();
+        var scope = allowed.Select(p => new Glob(p)).ToList();
         var text = new StringBuilder($"All files:\n{fence.Wrap("the project", ProjectMap.Of(copy.Files, 6000))}\n");
         // What it may change comes first; the rest as far as there is room.
         foreach (var file in copy.Files.OrderByDescending(f => scope.Exists(g => g.Matches(f))))

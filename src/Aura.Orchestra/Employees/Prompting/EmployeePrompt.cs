@@ -1,4 +1,5 @@
 using System.Text;
+using Aura.Orchestra.Sandboxes;
 
 namespace Aura.Orchestra.Employees.Prompting;
 
@@ -72,8 +73,7 @@ internal static class EmployeePrompt
     {
         if (string.IsNullOrWhiteSpace(report))
             return;
-        var bounded = report.Length > MaxReport
-            ? $"{report[..(MaxReport / 2)]}\n… {report.Length - MaxReport} characters left out …\n{report[^(MaxReport / 2)..]}" : report;
-        text.Append($"\n{heading}:\n{fence.Wrap("the validator", bounded.Trim())}\n");
+        var bounded = RunLog.Bounded(report, MaxReport, MaxReport / 2).Trim();
+        text.Append($"\n{heading}:\n{fence.Wrap("the validator", bounded)}\n");
     }
 }

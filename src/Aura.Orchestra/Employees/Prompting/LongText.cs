@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.RegularExpressions;
+using Aura.Orchestra.Sandboxes;
 
 namespace Aura.Orchestra.Employees.Prompting;
 
@@ -24,7 +25,7 @@ internal static partial class LongText
         var (last, tail) = TakeEnd(lines, first, room / 3);
         // One endless line: cut it wherever.
         if (first == 0 && last == lines.Length)
-            return $"{text[..(room * 2 / 3)]}\n… {text.Length - room} characters left out …\n{text[^(room / 3)..]}";
+            return RunLog.Bounded(text, room, room * 2 / 3);
 
         var summary = new StringBuilder(head).Append($"… lines {first + 1} to {last} of {lines.Length} left out. {howToReadOn}".TrimEnd())
             .Append('\n');
