@@ -181,11 +181,9 @@ public sealed class EmployeeBackends
     {
         using var limit = new CancellationTokenSource(ProbeTimeout, _time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        using var handler = new SocketsHttpHandler { UseProxy = !endpoint.BaseUrl.IsLoopback, AllowAutoRedirect = false };
-        using var client = new HttpClient(handler);
         try
         {
-            var answer = await client.GetFromJsonAsync<JsonElement>(OllamaWire.Address(endpoint.BaseUrl, "api/tags"), either.Token);
+            var answer = await ModelHttp.For(endpoint.BaseUrl).GetFromJsonAsync<JsonElement>(OllamaWire.Address(endpoint.BaseUrl, "api/tags"), either.Token);
             var installed = answer.GetProperty("models").EnumerateArray().Select(m => m.GetProperty("name").GetString() ?? "")
                 .Where(m => m.Length > 0).ToList();
             if (_options.Ollama.Models is not { Count: > 0 } preferred)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using Aura.Orchestra.Employees;
 
 namespace Aura.Orchestra.Tests.Employees;
@@ -64,6 +65,31 @@ public sealed class EmployeeBackendsTests
 
         status.IsAvailable.ShouldBeFalse();
         status.Detail.ShouldContain("Is Ollama running there?");
+    }
+
+    [Fact]
+    public async Task CheckAsync_OllamaAgainAndAgain_KeepsItsConnection()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        _ = AnswerAsync();
+        var backends = With(o => o.Ollama.Host = listener.LocalEndpoint.ToString()!);
+
+        // Only one connection is accepted: another one would never be answered.
+        for (var look = 0; look < 3; look++)
+            (await backends.CheckAsync("ollama")).Models.ShouldBe(["qwen3"]);
+
+        async Task AnswerAsync()
+        {
+            const string Body = """{"models":[{"name":"qwen3"}]}""";
+            using var connection = await listener.AcceptTcpClientAsync();
+            using var reader = new StreamReader(connection.GetStream(), Encoding.ASCII);
+            while (await reader.ReadLineAsync() is { } line)
+            {
+                if (line.Length == 0)
+                    await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"));
+            }
+        }
     }
 
     [Fact]

@@ -224,7 +224,11 @@ internal sealed partial class CliEmployee(
         // What it may change comes first; the rest as far as there is room.
         foreach (var file in copy.Files.OrderByDescending(f => scope.Exists(g => g.Matches(f))))
         {
-            var content = await File.ReadAllTextAsync(Path.Combine(copy.Folder, file), cancellationToken);
+            var path = Path.Combine(copy.Folder, file);
+            // Three bytes are one character at least: what is too long by that is not even read.
+            if (new FileInfo(path).Length / 3 > MaxFilesInPrompt - text.Length)
+                continue;
+            var content = await File.ReadAllTextAsync(path, cancellationToken);
             if (content.Contains('\0', StringComparison.Ordinal) || text.Length + content.Length > MaxFilesInPrompt)
                 continue;
             text.Append(fence.Wrap($"the file {file}", content)).Append('\n');
