@@ -16,9 +16,10 @@ internal static class History
 {
     private static readonly IReadOnlyDictionary<string, object?> Nothing = new Dictionary<string, object?>();
 
-    public static byte[] Render(WorkflowExecutionContext workflow)
+    /// <param name="keepLease">True in the middle of a burst: a later commit may repeat what this one says.</param>
+    public static byte[] Render(WorkflowExecutionContext workflow, bool keepLease)
     {
-        var changed = workflow.Outbox.Touched.FindAll(c => !IsRepetition(workflow, c));
+        var changed = workflow.Outbox.Touched.FindAll(c => !IsRepetition(workflow, c, keepLease));
         return StateCodec.Render(writer => Write(writer, workflow, changed));
     }
 
@@ -26,9 +27,10 @@ internal static class History
     /// Whether the record would say what the one before has said. A container is told of each child that ends, and mostly that
     /// changes nothing that a reader sees.
     /// </summary>
-    private static bool IsRepetition(WorkflowExecutionContext workflow, ActivityExecutionContext context)
+    private static bool IsRepetition(WorkflowExecutionContext workflow, ActivityExecutionContext context, bool keepLease)
     {
-        if (context.Status != ActivityStatus.Running)
+        // Most bursts commit once: there is nothing before it, and nothing will come after it.
+        if (context.Status != ActivityStatus.Running || (!keepLease && (context.IsLogged || context.LastRecord is null)))
             return false;
         var record = StateCodec.Render(writer => WriteExecution(writer, workflow, context, Microseconds(context.StartedAt)));
         if (!context.IsLogged && context.LastRecord.AsSpan().SequenceEqual(record))

@@ -64,7 +64,7 @@ internal sealed class CommitUnit
             Instance = new(
                 workflow.Id, claimed.Owner, claimed.Fence, workflow.Status, workflow.SubStatus, workflow.Name, workflow.CorrelationId, workflow.Incidents.Count,
                 StateCodec.Write(workflow), keepLease),
-            History = outbox.Journal.Count > 0 ? (workflow.LogSequence, Workflows.History.Render(workflow)) : null,
+            History = outbox.Journal.Count > 0 ? (workflow.LogSequence, Workflows.History.Render(workflow, keepLease)) : null,
             Consumed = [.. outbox.Consumed],
             BookmarksAdded = [.. outbox.BookmarksAdded],
             BookmarksRemoved = [.. outbox.BookmarksRemoved],
