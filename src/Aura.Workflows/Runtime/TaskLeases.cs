@@ -292,19 +292,10 @@ public sealed class TaskLeases : IAsyncDisposable
         await _gate.WaitAsync(cancellationToken);
         try
         {
-            await using var command = new NpgsqlCommand(TaskLoop.ClaimMatchingSql, await _connection.OpenAsync(cancellationToken));
-            foreach (var value in new object[] { claim.Owner, from, to, 1, _options.TaskLease })
-                command.Parameters.Add(new() { Value = value });
-            command.Parameters.Add(new() { Value = match, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb });
-            await command.PrepareAsync(cancellationToken);
-            // Not cancellable from here on: a claim that was carried out must not go unnoticed.
-            await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
-            return await reader.ReadAsync(CancellationToken.None) ? TaskLoop.Read(reader) : null;
-        }
-        catch (Exception e)
-        {
-            await _connection.RecoverAsync(e);
-            throw;
+            var matching = new NpgsqlParameter { Value = match, NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Jsonb };
+            var claimed = await TaskLoop.ClaimAsync(
+                _connection, TaskLoop.ClaimMatchingSql, [claim.Owner, from, to, 1, _options.TaskLease, matching], cancellationToken);
+            return claimed.FirstOrDefault();
         }
         finally
         {

@@ -76,7 +76,8 @@ internal sealed partial class TaskLoop(
             return 1;
         }
 
-        var claimed = await ClaimAsync(room, cancellationToken);
+        var claimed = await ClaimAsync(
+            _connection, _range.From == _range.To ? ClaimOneSql : ClaimSql, [host.Id, _range.From, _range.To, room, options.Value.TaskLease], cancellationToken);
         foreach (var task in claimed)
         {
             var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -118,24 +119,26 @@ internal sealed partial class TaskLoop(
         return _connection.DisposeAsync();
     }
 
-    private async Task<List<ClaimedTask>> ClaimAsync(int room, CancellationToken cancellationToken)
+    /// <summary>Carries out one of the claims, for whoever works on what comes of it.</summary>
+    internal static async Task<List<ClaimedTask>> ClaimAsync(
+        KeyedConnection connection, string sql, IEnumerable<object> values, CancellationToken cancellationToken)
     {
         try
         {
-            await using var command = new NpgsqlCommand(
-                _range.From == _range.To ? ClaimOneSql : ClaimSql, await _connection.OpenAsync(cancellationToken));
-            foreach (var value in new object[] { host.Id, _range.From, _range.To, room, options.Value.TaskLease })
-                command.Parameters.Add(new() { Value = value });
+            await using var command = new NpgsqlCommand(sql, await connection.OpenAsync(cancellationToken));
+            foreach (var value in values)
+                command.Parameters.Add(value as NpgsqlParameter ?? new() { Value = value });
             await command.PrepareAsync(cancellationToken);
-            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            // Not cancellable from here on: a claim that was carried out must not go unnoticed.
+            await using var reader = await command.ExecuteReaderAsync(CancellationToken.None);
             var claimed = new List<ClaimedTask>();
-            while (await reader.ReadAsync(cancellationToken))
+            while (await reader.ReadAsync(CancellationToken.None))
                 claimed.Add(Read(reader));
             return claimed;
         }
         catch (Exception e)
         {
-            await _connection.RecoverAsync(e);
+            await connection.RecoverAsync(e);
             throw;
         }
     }

@@ -1,4 +1,7 @@
 using Aura.Testing;
+using Aura.Workflows.Runtime;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using static Aura.Workflows.Tests.Runtime.EngineHostQueries;
 
 namespace Aura.Workflows.Tests.Runtime;
@@ -100,6 +103,33 @@ public sealed class TaskTests(TestDatabase database) : IClassFixture<TestDatabas
         next.Probe.Gate.SetResult();
         (await _engine.FinishedAsync(id)).SubStatus.ShouldBe(WorkflowSubStatus.Finished);
         next.Probe.Seen.ShouldBe(["back:1"]);
+    }
+
+    [Fact]
+    public async Task Claim_StopWhileItIsUnderWay_LosesNoTask()
+    {
+        await using var loop = ActivatorUtilities.CreateInstance<TaskLoop>(_engine.Services, new TaskQueue("stopping*", 8));
+        (await loop.RunOnceAsync(TestContext.Current.CancellationToken)).ShouldBe(0);
+        var id = await StartAsync(Act("Test.Work", "w", """ "label":"stopping","queue":"stopping" """));
+        await _engine.SuspendedAsync(id);
+        using var stop = new CancellationTokenSource();
+        Task<int> claim;
+        await using (var connection = await _engine.DataSource.OpenConnectionAsync(TestContext.Current.CancellationToken))
+        await using (var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await using (var hold = new NpgsqlCommand("LOCK TABLE wf.tasks IN EXCLUSIVE MODE", connection, transaction))
+                await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            claim = loop.RunOnceAsync(stop.Token);
+            await WaitForAsync(async () => await _engine.ScalarAsync<bool>("""
+                SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%t.queue >= $2%')
+                """));
+            await stop.CancelAsync();
+        }
+
+        (await claim).ShouldBe(1);
+        await loop.DrainAsync();
+        (await _engine.FinishedAsync(id)).Incidents.ShouldBeEmpty();
+        _engine.Probe.Seen.ShouldBe(["stopping:1"]);
     }
 
     [Fact]
