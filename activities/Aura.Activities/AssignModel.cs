@@ -19,10 +19,10 @@ public sealed class AssignModel : Activity
     public Input<string> JobId { get; set; } = default!;
 
     [Input(Description = "The share of assignments that goes to another model than the best, 0 to 1.", DefaultValue = 0.1)]
-    public Input<double>? Exploration { get; set; }
+    public Input<double> Exploration { get; set; } = new(0.1);
 
     [Input(Description = "How many seconds to wait for a model that is down before there is none.", DefaultValue = 900.0)]
-    public Input<double>? Patience { get; set; }
+    public Input<double> Patience { get; set; } = new(900.0);
 
     [Output(Description = "The model's name.")]
     public Output<string>? Model { get; set; }
@@ -100,7 +100,7 @@ public sealed class AssignModel : Activity
         var since = context.GetProperty<DateTimeOffset?>(Since) ?? now;
         context.SetProperty(Since, since);
         waited = now - since;
-        return waited < TimeSpan.FromSeconds(context.Get(Patience) is > 0 and var seconds ? seconds : 900);
+        return waited < TimeSpan.FromSeconds(context.Get(Patience));
     }
 
     private void Wait(ActivityExecutionContext context, Job job, string reason, TimeSpan waited, IReadOnlyList<Aura.Orchestra.Models.Model> candidates)

@@ -22,7 +22,7 @@ public sealed class HttpEndpoint : Activity, ITrigger
     [Input(
         Description = "The HTTP methods to accept.", DefaultValue = new[] { "GET" }, UIHint = InputUIHints.CheckList,
         Options = new[] { "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS" })]
-    public Input<ICollection<string>>? SupportedMethods { get; set; }
+    public Input<ICollection<string>> SupportedMethods { get; set; } = new(new[] { "GET" });
 
     [Input(Description = "Allow authenticated requests only.", Category = "Security", DefaultValue = false)]
     public Input<bool>? Authorize { get; set; }

@@ -93,7 +93,7 @@ public sealed class FlowSendHttpRequest : SendHttpRequestBase
     [Input(
         Description = "The status codes to expect; each is an outcome.", DefaultValue = new[] { 200 }, UIHint = InputUIHints.DynamicOutcomes,
         Options = new[] { "Done", UnmatchedStatusCode, FailedToConnect, Timeout })]
-    public Input<ICollection<int>>? ExpectedStatusCodes { get; set; }
+    public Input<ICollection<int>> ExpectedStatusCodes { get; set; } = new(new[] { 200 });
 
     private protected override ValueTask GoOnAsync(ActivityExecutionContext context, OutgoingResult result) =>
         context.CompleteActivityWithOutcomesAsync([.. OutcomesOf(result, [.. context.Get(ExpectedStatusCodes) ?? []])]);

@@ -9,7 +9,7 @@ namespace Aura.Workflows.Http;
 public sealed class WriteHttpResponse : CodeActivity
 {
     [Input(Description = "The status code.", DefaultValue = HttpStatusCode.OK, UIHint = InputUIHints.DropDown)]
-    public Input<HttpStatusCode>? StatusCode { get; set; }
+    public Input<HttpStatusCode> StatusCode { get; set; } = new(HttpStatusCode.OK);
 
     [Input(Description = "The body: text as it is, other values as JSON.")]
     public Input<object?>? Content { get; set; }

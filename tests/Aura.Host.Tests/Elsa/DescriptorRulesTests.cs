@@ -53,6 +53,25 @@ public sealed class DescriptorRulesTests
         }
     }
 
+    /// <summary>Texts may be given their default where they are read; of a number one could not tell that nobody gave it.</summary>
+    [Theory]
+    [MemberData(nameof(TypeNames))]
+    public void Input_Unset_HasTheDefaultThatIsShown(string typeName)
+    {
+        foreach (var input in All.Where(d => d.TypeName == typeName).SelectMany(d => d.Inputs).Where(i => i.IsWrapped && i.Type != typeof(string)))
+        {
+            var own = input.Type.IsValueType ? Activator.CreateInstance(input.Type) : null;
+            if (input.DefaultValue is not { } shown || Json(shown) == Json(own))
+                continue;
+            var holder = All.First(d => d.TypeName == typeName).ClrType;
+            var unset = holder.GetProperty(input.Name)!.GetValue(Activator.CreateInstance(holder)) as Input;
+            unset?.Expression?.Value.GetRawText().ShouldBe(Json(shown), $"{typeName}.{input.Name}");
+            unset.ShouldNotBeNull($"{typeName}.{input.Name}");
+        }
+
+        static string Json(object? value) => JsonSerializer.Serialize(value, WorkflowJson.Options);
+    }
+
     [Theory]
     [MemberData(nameof(TypeNames))]
     public void Input_Editor_IsOneThatStudioHasAndHasWhatItNeeds(string typeName)

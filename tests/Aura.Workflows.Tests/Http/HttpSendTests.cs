@@ -69,6 +69,12 @@ public sealed class HttpSendTests(TestDatabase database) : IClassFixture<TestDat
         (await OutcomesAsync(Send(path, $""" "expectedStatusCodes":{Object("[200,404]")} """), names)).ShouldBe(expected);
     }
 
+    [Theory]
+    [InlineData("/status/200", "200 Done")]
+    [InlineData("/status/404", "Unmatched status code Done")]
+    public async Task FlowSend_ExpectedCodesUnset_Expects200(string path, string expected) =>
+        (await OutcomesAsync(Send(path, ""), "200", "404", "Unmatched status code", "Done")).ShouldBe(expected);
+
     [Fact]
     public async Task FlowSend_NothingExpected_IsOnlyDone() =>
         (await OutcomesAsync(Send("/status/500", $""" "expectedStatusCodes":{Object("[]")} """), "Unmatched status code", "500", "Done")).ShouldBe("Done");
