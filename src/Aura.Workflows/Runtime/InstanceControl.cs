@@ -32,22 +32,24 @@ public sealed class InstanceControl(WorkflowClient client, InstanceStore instanc
     public async Task<int> CancelAsync(
         IReadOnlyCollection<string> ids, string actor, IReadOnlyList<NpgsqlBatchCommand> along, TimeSpan limit, CancellationToken cancellationToken = default)
     {
-        var told = await client.ExecuteAsync([.. ids.Select(id => client.PrepareCancel(id, actor))], along, cancellationToken);
+        var told = await client.ExecuteAsync([client.PrepareCancel(ids, actor)], along, cancellationToken);
         if (told > 0)
             await UntilAsync("SELECT NOT EXISTS (SELECT FROM wf.instances WHERE id = ANY($1) AND status = 'Running')", [ids.ToArray()], limit, cancellationToken);
-        return (int)Math.Min(told, ids.Count);
+        return (int)told;
     }
 
     /// <summary>
     /// Deletes instances with all that hangs on them. Those that run are cancelled first, so that their compensations, children and
     /// parents hear of it.
     /// </summary>
+    /// <param name="along">A record that goes out once: with the cancelling where something ran, else with the deleting.</param>
     /// <returns>How many were deleted; those that have not ended within the time are left.</returns>
     public async Task<int> DeleteAsync(
         IReadOnlyCollection<string> ids, string actor, IReadOnlyList<NpgsqlBatchCommand> along, TimeSpan limit, CancellationToken cancellationToken = default)
     {
-        await CancelAsync(ids, actor, [], limit, cancellationToken);
-        return await instances.DeleteAsync(ids, along, cancellationToken);
+        // What was cancelled and does not end in time was changed all the same.
+        var told = await CancelAsync(ids, actor, along, limit, cancellationToken);
+        return await instances.DeleteAsync(ids, told > 0 ? [] : along, cancellationToken);
     }
 
     /// <summary>Runs the faulted activities again, of all or of the given ids.</summary>

@@ -153,9 +153,12 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
 
     /// <summary>Cancels a running instance and, with it, its children. One that has ended stays as it is, also when it is retried later.</summary>
     /// <param name="by">The person who wants it; stands in the journal.</param>
-    public NpgsqlBatchCommand PrepareCancel(string instanceId, string? by = null) => Sql.Batch(
-        "INSERT INTO wf.messages (instance_id, kind, payload) SELECT id, 'Cancel', $2 FROM wf.instances WHERE id = $1 AND status = 'Running'",
-        instanceId, JsonValue.Of(by is null ? null : new { by }));
+    public NpgsqlBatchCommand PrepareCancel(string instanceId, string? by = null) => PrepareCancel([instanceId], by);
+
+    /// <summary>As <see cref="PrepareCancel(string, string)"/>, of many.</summary>
+    public NpgsqlBatchCommand PrepareCancel(IReadOnlyCollection<string> instanceIds, string? by) => Sql.Batch(
+        "INSERT INTO wf.messages (instance_id, kind, payload) SELECT id, 'Cancel', $2 FROM wf.instances WHERE id = ANY($1) AND status = 'Running'",
+        instanceIds.ToArray(), JsonValue.Of(by is null ? null : new { by }));
 
     /// <summary>
     /// Runs the faulted activities of an instance again, of all or of the given ids; the instance comes back when it had ended for them.

@@ -1,4 +1,7 @@
 using Aura.Testing;
+using Aura.Workflows.Runtime;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using static Aura.Workflows.Tests.Json;
 using static Aura.Workflows.Tests.Runtime.EngineHostQueries;
 
@@ -121,6 +124,31 @@ public sealed class CancelTests(TestDatabase database) : IClassFixture<TestDatab
         await _engine.Client.ExecuteAsync([.. start.Statements, _engine.Client.PrepareCancel(start.InstanceId)]);
 
         (await _engine.FinishedAsync(start.InstanceId)).SubStatus.ShouldBe(WorkflowSubStatus.Cancelled);
+    }
+
+    [Fact]
+    public async Task Delete_RunningInstances_IsRecordedOnceAlsoWhenOneDoesNotEndInTime()
+    {
+        await _engine.ExecuteAsync("CREATE TABLE records (label text NOT NULL)");
+        var control = _engine.Services.GetRequiredService<InstanceControl>();
+        var stuck = Guid.NewGuid().ToString("N");
+        await _engine.ExecuteAsync("""
+            INSERT INTO wf.instances (id, definition_id, definition_version_id, version, status, sub_status, owner, fence, state)
+            VALUES ($1, 'd', 'd', 1, 'Running', 'Executing', 'another host', 1, '{}')
+            """, stuck);
+        var waits = await StartAsync(Block("wait"));
+        await _engine.SuspendedAsync(waits);
+
+        (await DeleteAsync(stuck, TimeSpan.Zero)).ShouldBe((0, 1));
+        (await DeleteAsync(waits, TimeSpan.FromSeconds(30))).ShouldBe((1, 1));
+        (await DeleteAsync("nobody", TimeSpan.Zero)).ShouldBe((0, 0));
+
+        async Task<(int, long)> DeleteAsync(string id, TimeSpan limit)
+        {
+            var record = new NpgsqlBatchCommand("INSERT INTO records VALUES ($1)") { Parameters = { new() { Value = id } } };
+            var deleted = await control.DeleteAsync([id], "anna", [record], limit, TestContext.Current.CancellationToken);
+            return (deleted, await _engine.ScalarAsync<long>("SELECT count(*) FROM records WHERE label = $1", id));
+        }
     }
 
     private static string Undoable(string data, bool fails = false) =>
