@@ -125,7 +125,17 @@ internal sealed class GroupWriter(NpgsqlDataSource dataSource, FaultPoints fault
     public async Task<CommitOutcome[]> CommitAsync(IReadOnlyList<CommitUnit> units)
     {
         var outcomes = new CommitOutcome[units.Count];
-        var todo = Enumerable.Range(0, units.Count).ToList();
+        var todo = new List<int>();
+        var answered = new HashSet<(long, long)>();
+        for (var i = 0; i < units.Count; i++)
+        {
+            // The second answer under one lease would find the very row that the first one takes away.
+            if (units[i].Task is { } task && !answered.Add((task.Id, task.Fence)))
+                outcomes[i] = new CommitOutcome.LeaseLost();
+            else
+                todo.Add(i);
+        }
+
         while (todo.Count > 0)
         {
             var found = await TryAsync([.. todo.Select(i => units[i])]);

@@ -111,11 +111,11 @@ internal sealed partial class TaskAttempts(
             await FailAsync(task, policy, failure!);
     }
 
-    /// <summary>The attempt has failed: another one later, or an incident.</summary>
-    public Task FailAsync(ClaimedTask task, TaskPolicy policy, Exception failure) =>
+    /// <summary>The attempt has failed: another one later, or an incident. False when the lease was lost.</summary>
+    public async Task<bool> FailAsync(ClaimedTask task, TaskPolicy policy, Exception failure) =>
         task.Attempt < task.MaxAttempts && policy.MayRetry(task.Attempt, failure)
-            ? RetryLaterAsync(task, policy, failure)
-            : AnswerAsync(task, new() { Exception = ExceptionState.From(failure), Attempt = task.Attempt }, []);
+            ? await RetryLaterAsync(task, policy, failure) > 0
+            : await AnswerAsync(task, new() { Exception = ExceptionState.From(failure), Attempt = task.Attempt }, []) is not CommitOutcome.LeaseLost;
 
     /// <summary>The task's activity, with a context and services of its own: what an attempt runs in.</summary>
     public async Task<TaskScope> OpenAsync(ClaimedTask task, Action? onHeartbeat, CancellationToken cancellationToken)
@@ -183,12 +183,16 @@ internal sealed partial class TaskAttempts(
         return outcome;
     }
 
-    private async Task RetryLaterAsync(ClaimedTask task, TaskPolicy policy, Exception failure)
+    private async Task<int> RetryLaterAsync(ClaimedTask task, TaskPolicy policy, Exception failure)
     {
         var delay = policy.DelayAfter(task.Attempt, options.Value.TaskBackoff, Random.Shared.NextDouble());
-        LogRetry(logger, failure, task.Id, task.InstanceId, task.Attempt, task.MaxAttempts, delay.TotalSeconds);
-        await dataSource.ExecuteAsync(
+        var rows = await dataSource.ExecuteAsync(
             RetryLaterSql, [task.Id, task.Fence, delay, failure.Message], CancellationToken.None);
+        if (rows > 0)
+            LogRetry(logger, failure, task.Id, task.InstanceId, task.Attempt, task.MaxAttempts, delay.TotalSeconds);
+        else
+            LogLeaseLost(logger, task.Id, task.InstanceId, task.Attempt);
+        return rows;
     }
 
     /// <summary>The host stops: the attempt does not count.</summary>

@@ -114,7 +114,6 @@ public sealed class TaskLeases : IAsyncDisposable
     private readonly WorkflowsOptions _options;
     private readonly KeyedConnection _connection;
     private readonly SemaphoreSlim _gate = new(1);
-    private readonly SemaphoreSlim _answers = new(1);
 
     internal TaskLeases(NpgsqlDataSource dataSource, TaskAttempts attempts, Pulse pulse, TimeProvider time, IOptions<WorkflowsOptions> options)
     {
@@ -201,19 +200,7 @@ public sealed class TaskLeases : IAsyncDisposable
         }
 
         var keep = Sql.Batch(KeepAnswerSql, key.TaskId, key.Fence, hash);
-        CommitOutcome outcome;
-        // One after the other: two of one lease in the same group of commits would both find the task.
-        await _answers.WaitAsync(cancellationToken);
-        try
-        {
-            outcome = await _attempts.AnswerAsync(task, completion, [keep, .. effects]);
-        }
-        finally
-        {
-            _answers.Release();
-        }
-
-        return outcome switch
+        return await _attempts.AnswerAsync(task, completion, [keep, .. effects]) switch
         {
             CommitOutcome.Committed => AnswerOutcome.Accepted,
             CommitOutcome.Refused => AnswerOutcome.Faulted,
@@ -238,8 +225,7 @@ public sealed class TaskLeases : IAsyncDisposable
             // The definition is what is broken; the default policy is as good as any.
         }
 
-        await _attempts.FailAsync(task, policy, failure);
-        return true;
+        return await _attempts.FailAsync(task, policy, failure);
     }
 
     /// <summary>Hands the task back as if it had not been claimed. False when the lease was lost.</summary>
@@ -255,7 +241,6 @@ public sealed class TaskLeases : IAsyncDisposable
     {
         await _connection.DisposeAsync();
         _gate.Dispose();
-        _answers.Dispose();
     }
 
     private static TimeSpan Min(TimeSpan one, TimeSpan other) => one < other ? one : other;

@@ -78,6 +78,22 @@ public sealed class GroupCommitTests(TestDatabase database) : IClassFixture<Test
     }
 
     [Fact]
+    public async Task Group_TwoAnswersUnderOneLease_TheFirstCounts()
+    {
+        await ExecuteAsync($"""
+            INSERT INTO wf.tasks (instance_id, activity_instance_id, node_id, activity_type, queue, input, max_attempts, timeout_seconds, fence)
+            VALUES ('{_label}0', '{_label}', 'n', 'Test.Work', 'q', '{"{}"}', 1, 60, 5)
+            """);
+        var task = new TaskAnswer(await ScalarAsync($"SELECT id FROM wf.tasks WHERE activity_instance_id = '{_label}'"), 5, "Test.Work");
+
+        var outcomes = await CommitAsync(i => i is 4 or 9 ? new CommitUnit { Task = task, Effects = [Effect(_label)] } : Unit(i, Effect(_label)));
+
+        outcomes[4].ShouldBeOfType<CommitOutcome.Committed>();
+        outcomes[9].ShouldBeOfType<CommitOutcome.LeaseLost>();
+        (await EffectsAsync()).ShouldBe(Size - 1);
+    }
+
+    [Fact]
     public async Task Burst_ValueThatCannotBeSent_SetsTheInstanceAside()
     {
         await using var engine = await EngineHost.StartAsync(database.ConnectionString, queue: null);

@@ -132,6 +132,23 @@ public sealed class TaskTests(TestDatabase database) : IClassFixture<TestDatabas
         _engine.Probe.Seen.ShouldBe(["stopping:1"]);
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(1)]
+    public async Task Fail_LostLease_SaysSo(int maxAttempts)
+    {
+        var id = await StartAsync(Act("Test.Work", "w", $$""" "label":"lost","queue":"lost{{maxAttempts}}" """));
+        await _engine.SuspendedAsync(id);
+        var attempts = _engine.Services.GetRequiredService<TaskAttempts>();
+        var task = new ClaimedTask(
+            await _engine.ScalarAsync<long>("SELECT id FROM wf.tasks WHERE instance_id = $1", id), id, "", null, "", "", "Test.Work", default, 1, maxAttempts,
+            TimeSpan.FromMinutes(1), await _engine.ScalarAsync<long>("SELECT fence FROM wf.tasks WHERE instance_id = $1", id), null);
+
+        (await attempts.FailAsync(task with { Fence = task.Fence + 1 }, TaskPolicy.Default, new IOException("late"))).ShouldBeFalse();
+        (await _engine.CountAsync("tasks", id)).ShouldBe(1);
+        (await attempts.FailAsync(task, TaskPolicy.Default, new IOException("in time"))).ShouldBeTrue();
+    }
+
     [Fact]
     public async Task Claim_Priorities_HigherGoesFirst()
     {
