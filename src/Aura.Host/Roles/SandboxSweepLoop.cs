@@ -4,23 +4,16 @@ using Aura.Workflows.Runtime;
 namespace Aura.Host.Roles;
 
 /// <summary>Has the sandboxes swept, on one host of a database at a time.</summary>
-internal sealed class SandboxSweepLoop(SandboxSweeper sweeper, TimeProvider time, ILogger<SandboxSweepLoop> logger) : ILoop
+internal sealed class SandboxSweepLoop(SandboxSweeper sweeper, ILogger<SandboxSweepLoop> logger) : ILoop
 {
-    private static readonly TimeSpan Between = TimeSpan.FromMinutes(10);
-    private DateTimeOffset _next;
-
     public string Name => "sandbox-sweeper";
 
-    public TimeSpan Interval => TimeSpan.FromSeconds(20);
+    public TimeSpan Interval => TimeSpan.FromMinutes(10);
 
     public bool HearsPulse => false;
 
     public async Task<int> RunOnceAsync(CancellationToken cancellationToken)
     {
-        // The loop comes round more often than it sweeps: that is its sign of life.
-        if (time.GetUtcNow() < _next)
-            return 0;
-        _next = time.GetUtcNow() + Between;
         var swept = await sweeper.RunOnceAsync(cancellationToken);
         if (swept.Sandboxes + swept.Forgotten + swept.Leftovers + swept.Collected.Objects > 0)
             SweepLog.Swept(logger, swept.Sandboxes, swept.Forgotten, swept.Leftovers, swept.Collected.Objects, swept.Collected.Bytes);

@@ -35,14 +35,18 @@ public sealed class Pulse
 /// <summary>Runs one loop as a hosted service and says whether it is alive.</summary>
 public sealed partial class LoopRunner(ILoop loop, Pulse pulse, TimeProvider time, ILogger<LoopRunner> logger) : BackgroundService
 {
+    private const double ShortestPause = 0.8;
+    private const double LongestPause = 1.2;
+
     private static readonly TimeSpan MaxPause = TimeSpan.FromSeconds(15);
     private long _lastRun;
     private bool _running;
 
     public string Name => loop.Name;
 
-    /// <summary>Whether a run is under way, or ended without an error within that time.</summary>
-    public bool IsAlive(TimeSpan within) => Volatile.Read(ref _running) || (Volatile.Read(ref _lastRun) is var last and not 0 && time.GetElapsedTime(last) < within);
+    /// <summary>Whether a run is under way, or ended without an error within that time and the longest pause of the loop's own.</summary>
+    public bool IsAlive(TimeSpan within) => Volatile.Read(ref _running)
+        || (Volatile.Read(ref _lastRun) is var last and not 0 && time.GetElapsedTime(last) < within + (loop.Interval * LongestPause));
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -78,7 +82,7 @@ public sealed partial class LoopRunner(ILoop loop, Pulse pulse, TimeProvider tim
             }
 
             // Jitter keeps the loops of many hosts from marching in step.
-            await Task.WhenAny(beat, Task.Delay(pause * (0.8 + (0.4 * Random.Shared.NextDouble())), time, stoppingToken));
+            await Task.WhenAny(beat, Task.Delay(pause * (ShortestPause + ((LongestPause - ShortestPause) * Random.Shared.NextDouble())), time, stoppingToken));
         }
 
         await loop.DrainAsync();
