@@ -38,7 +38,7 @@ internal static class TriggerIndexer
             {
                 await using var scope = services.CreateAsyncScope();
                 var workflow = new WorkflowExecutionContext("", read.Graph, null, scope.ServiceProvider, cancellationToken);
-                var payloads = await activity.GetTriggerPayloadsAsync(new(ContextOf(workflow, read.Graph.NodeOf(activity))));
+                var payloads = await activity.GetTriggerPayloadsAsync(new(workflow.CreateContextOf(read.Graph.NodeOf(activity))));
                 rows.AddRange(payloads.Select(p => new TriggerRow(
                     activity.Id, p.Name, StimulusHash.Of(p.Name, p.Payload), JsonSerializer.SerializeToElement(p.Payload, WorkflowJson.Options))));
             }
@@ -52,8 +52,4 @@ internal static class TriggerIndexer
 
         return [.. rows.DistinctBy(r => (r.ActivityId, r.Hash))];
     }
-
-    /// <summary>The scopes around the trigger, so that its expressions see the workflow's variables with their initial values.</summary>
-    private static ActivityExecutionContext ContextOf(WorkflowExecutionContext workflow, ActivityNode node) =>
-        workflow.CreateContext(new WorkItem(node, node.Parent is null ? null : ContextOf(workflow, node.Parent), null, [], default));
 }

@@ -116,6 +116,17 @@ public sealed class WorkflowExecutionContext
         return context;
     }
 
+    /// <summary>
+    /// For an activity by itself, where no instance runs: its context within those of what holds it, so that it sees the variables with their
+    /// initial values.
+    /// </summary>
+    internal ActivityExecutionContext CreateContextOf(ActivityNode node)
+    {
+        var context = CreateContext(new(node, node.Parent is null ? null : CreateContextOf(node.Parent), null, [], default));
+        context.Status = ActivityStatus.Running;
+        return context;
+    }
+
     internal void Attach(ActivityExecutionContext context)
     {
         if (context.ParentActivityExecutionContext is { } parent)

@@ -43,7 +43,6 @@ public sealed class ActivityTester(DefinitionStore definitions, IServiceScopeFac
         var allowed = limit ?? Limit;
         var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var run = Task.Run(() => RunAsync(graph, node, stop.Token), CancellationToken.None);
-        _ = run.ContinueWith(_ => stop.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         try
         {
             return await run.WaitAsync(allowed, time, cancellationToken);
@@ -53,6 +52,11 @@ public sealed class ActivityTester(DefinitionStore definitions, IServiceScopeFac
             // One that does not look at its token goes on unseen; nobody waits for it.
             await stop.CancelAsync();
             return Fault(new TimeoutException($"The activity took longer than {allowed.TotalSeconds:0} s and was given up."));
+        }
+        finally
+        {
+            // Nobody but the run itself may still look at it.
+            _ = run.ContinueWith(_ => stop.Dispose(), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
         }
     }
 
@@ -65,7 +69,7 @@ public sealed class ActivityTester(DefinitionStore definitions, IServiceScopeFac
         Exception? failure = null;
         try
         {
-            context = ContextOf(workflow, node);
+            context = workflow.CreateContextOf(node);
             foreach (var input in node.Inputs)
                 context.ActivityState[input.Name] = input.Evaluate(context);
             await ExecuteAsync(workflow, context, scope.ServiceProvider);
@@ -77,14 +81,6 @@ public sealed class ActivityTester(DefinitionStore definitions, IServiceScopeFac
         }
 
         return ResultOf(workflow, node, context, failure);
-    }
-
-    /// <summary>The activity's context within those of what holds it, so that it sees the variables with their initial values.</summary>
-    private static ActivityExecutionContext ContextOf(WorkflowExecutionContext workflow, ActivityNode node)
-    {
-        var context = workflow.CreateContext(new(node, node.Parent is null ? null : ContextOf(workflow, node.Parent), null, [], default));
-        context.Status = ActivityStatus.Running;
-        return context;
     }
 
     private static async Task ExecuteAsync(WorkflowExecutionContext workflow, ActivityExecutionContext context, IServiceProvider services)
