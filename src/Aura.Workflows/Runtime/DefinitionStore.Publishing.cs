@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Aura.Workflows.Definitions;
+using Aura.Workflows.Http;
 using Aura.Workflows.Storage;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -19,8 +20,6 @@ public enum ImportOutcome
 /// <content>Publishing, retracting, importing files, and moving consumers to a new version.</content>
 public sealed partial class DefinitionStore
 {
-    private const string HttpEndpoint = TakenRoute.HttpEndpoint;
-
     private const string RoutesSql = """
         SELECT t.payload, t.definition_id, d.name FROM wf.triggers t LEFT JOIN wf.definitions d ON d.version_id = t.version_id
         WHERE t.name = $1 AND t.definition_id <> $2 AND t.payload IS NOT NULL
@@ -123,7 +122,7 @@ public sealed partial class DefinitionStore
         var (read, triggers, findings) = await ExamineAsync(definition, [], cancellationToken);
         if (read is null)
             return findings.All;
-        TakenRoute.Check(read, triggers, findings, await dataSource.QueryAsync(RoutesSql, [HttpEndpoint, definition.DefinitionId], RouteOf, cancellationToken));
+        TakenRoute.Check(read, triggers, findings, await dataSource.QueryAsync(RoutesSql, [HttpEndpointPayload.StimulusName, definition.DefinitionId], RouteOf, cancellationToken));
         return findings.All;
     }
 
@@ -173,10 +172,10 @@ public sealed partial class DefinitionStore
         var (read, triggers, findings) = await ExamineAsync(definition, unpublished, cancellationToken);
         if (read is null)
             return (null, findings.All);
-        if (triggers.Any(t => t.Name == HttpEndpoint))
+        if (triggers.Any(t => t.Name == HttpEndpointPayload.StimulusName))
         {
             await transaction.LockRoutesAsync();
-            TakenRoute.Check(read, triggers, findings, await transaction.QueryAsync(RoutesSql, [HttpEndpoint, definition.DefinitionId], RouteOf));
+            TakenRoute.Check(read, triggers, findings, await transaction.QueryAsync(RoutesSql, [HttpEndpointPayload.StimulusName, definition.DefinitionId], RouteOf));
         }
 
         if (failOnErrors && findings.HasErrors)

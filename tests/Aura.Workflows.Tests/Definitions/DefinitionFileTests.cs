@@ -146,6 +146,20 @@ public sealed class DefinitionFileTests(TestDatabase database) : IClassFixture<T
         (await Store.ValidateAsync(definitions[0])).ShouldBe(folder[0]);
     }
 
+    [Fact]
+    public async Task Folder_RoutesThatDifferInTheCaseOfAConstraint_AreTwo()
+    {
+        var definitions = new[] { "/Orders/{Code:regex(^A$)}", "/orders/{code:regex(^a$)}", "/ORDERS/{code:regex(^A$)}/" }.Select(path => Definition(NewId(), $$"""
+            {"id":"h","type":"Elsa.HttpEndpoint","path":{"typeName":"String","expression":{"type":"Literal","value":"{{path}}"} },"customProperties":{"canStartWorkflow":true} }
+            """)).ToList();
+
+        var folder = await new DefinitionFolder(new ActivityRegistry(), _engine.ExpressionTypes, _engine.Services).ValidateAsync(definitions);
+
+        folder[0].ShouldBeEmpty();
+        folder[1].ShouldBeEmpty();
+        folder[2].ShouldHaveSingleItem().Code.ShouldBe(ValidationCodes.RouteInUse);
+    }
+
     private static WorkflowDefinition File(string id, string text) => Definition(
         id, $$"""{"id":"r","type":"Elsa.Sequence","activities":[{"id":"a","type":"Elsa.WriteLine","text":{"typeName":"String","expression":{"type":"Literal","value":"{{text}}"} } }]}""");
 

@@ -22,7 +22,7 @@ internal sealed class FlowRoutes(IReadOnlyList<string> activities, IReadOnlyList
         {
             // A last cycle is what all that it leads to leads back to.
             var ahead = From([activity]);
-            if (ahead.All(other => From([other]).Contains(activity)))
+            if (ahead.IsSubsetOf(Closure([activity], _previous)))
                 traps.Add(ahead);
         }
 

@@ -1,21 +1,20 @@
 using System.Text.Json;
+using Aura.Workflows.Http;
 
 namespace Aura.Workflows.Definitions;
 
 /// <summary>A route that a published workflow answers. Compared by route and not by hash: an endpoint's other settings make it no other route.</summary>
 internal sealed record TakenRoute((string Path, string Method) Route, string DefinitionId, string? Name)
 {
-    public const string HttpEndpoint = "Elsa.HttpEndpoint";
-
     public static IEnumerable<TakenRoute> Of(WorkflowDefinition definition, IEnumerable<TriggerRow> triggers) =>
-        triggers.Where(t => t.Name == HttpEndpoint).Select(t => new TakenRoute(RouteOf(t.Payload), definition.DefinitionId, definition.Name));
+        triggers.Where(t => t.Name == HttpEndpointPayload.StimulusName).Select(t => new TakenRoute(RouteOf(t.Payload), definition.DefinitionId, definition.Name));
 
-    public static (string Path, string Method) RouteOf(JsonElement payload) =>
-        ("/" + payload.Text("path")?.Trim('/').ToLowerInvariant(), payload.Text("method")?.ToLowerInvariant() ?? "get");
+    /// <summary>As the endpoint normalised them: letters within a constraint keep their case, and are two routes by it.</summary>
+    public static (string Path, string Method) RouteOf(JsonElement payload) => ("/" + payload.Text("path"), payload.Text("method") ?? "get");
 
     public static void Check(ReadDefinition read, IReadOnlyList<TriggerRow> triggers, ValidationFindings findings, IReadOnlyList<TakenRoute> taken)
     {
-        foreach (var trigger in triggers.Where(t => t.Name == HttpEndpoint))
+        foreach (var trigger in triggers.Where(t => t.Name == HttpEndpointPayload.StimulusName))
         {
             var route = RouteOf(trigger.Payload);
             if (taken.FirstOrDefault(t => t.Route == route) is not { } other)
