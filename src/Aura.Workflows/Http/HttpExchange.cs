@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Aura.Workflows.Runtime;
 using Aura.Workflows.Storage;
 using Npgsql;
@@ -67,4 +68,12 @@ internal sealed class HttpExchange
 /// <summary>An answer as it travels to the host that holds the request.</summary>
 /// <param name="Headers">With <c>Content-Type</c>; names without regard to case.</param>
 /// <param name="Body">Null for an answer without a body.</param>
-internal sealed record HttpAnswer(int Status, HttpHeaders Headers, byte[]? Body);
+internal sealed record HttpAnswer(int Status, HttpHeaders Headers, byte[]? Body)
+{
+    /// <summary>From the columns <c>status, headers, body</c> of <c>wf.http_responses</c>.</summary>
+    /// <param name="first">The place of the first of them.</param>
+    public static HttpAnswer Read(NpgsqlDataReader row, int first = 0) => new(
+        row.GetInt32(first),
+        JsonSerializer.Deserialize<HttpHeaders>(row.GetString(first + 1), WorkflowJson.Options)!,
+        row.IsDBNull(first + 2) ? null : row.GetFieldValue<byte[]>(first + 2));
+}

@@ -119,16 +119,11 @@ internal sealed class HttpResponses(NpgsqlDataSource dataSource, TimeProvider ti
     private async Task<HttpOutcome?> CloseAsync(string requestId)
     {
         var rows = await dataSource.QueryAsync(
-            "DELETE FROM wf.http_responses WHERE request_id = $1 RETURNING status, headers, body", [requestId], ReadAnswer, CancellationToken.None);
+            "DELETE FROM wf.http_responses WHERE request_id = $1 RETURNING status, headers, body", [requestId], r => HttpAnswer.Read(r), CancellationToken.None);
         return rows is [{ Status: > 0 } answer] ? new HttpOutcome.Answered(answer) : null;
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-    private static HttpAnswer ReadAnswer(NpgsqlDataReader row) => new(
-        row.GetInt32(0),
-        JsonSerializer.Deserialize<HttpHeaders>(row.GetString(1), WorkflowJson.Options)!,
-        row.IsDBNull(2) ? null : row.GetFieldValue<byte[]>(2));
 
     private void Wake(string requestId)
     {
@@ -146,7 +141,7 @@ internal sealed class HttpResponses(NpgsqlDataSource dataSource, TimeProvider ti
         };
         // Not cancelled: an answer that was taken out must be used.
         await using var reader = await batch.ExecuteReaderAsync(CancellationToken.None);
-        var answer = await reader.ReadAsync(CancellationToken.None) ? ReadAnswer(reader) : null;
+        var answer = await reader.ReadAsync(CancellationToken.None) ? HttpAnswer.Read(reader) : null;
         await reader.NextResultAsync(CancellationToken.None);
         await reader.ReadAsync(CancellationToken.None);
         return (answer, ReadState(reader));

@@ -66,19 +66,12 @@ public sealed class WorkflowExecutor(WorkflowClient client, InstanceStore instan
         }
     }
 
-    /// <summary>Waits until no burst of an instance is under way or due; false when the time is over before.</summary>
-    public async Task<bool> SettledAsync(string instanceId, TimeSpan limit, CancellationToken cancellationToken)
-    {
-        var started = time.GetTimestamp();
-        await WaitAsync(instanceId, "", started, limit, cancellationToken);
-        return time.GetElapsedTime(started) < limit;
-    }
-
     private async Task<HttpAnswer?> WaitAsync(string instanceId, string requestId, long started, TimeSpan limit, CancellationToken cancellationToken)
     {
         for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
-            var looks = await dataSource.QueryAsync(LookSql, [instanceId, requestId], r => (IsBusy: r.GetBoolean(0), Answer: ReadAnswer(r)), cancellationToken);
+            var looks = await dataSource.QueryAsync(
+                LookSql, [instanceId, requestId], r => (IsBusy: r.GetBoolean(0), Answer: r.IsDBNull(1) ? null : HttpAnswer.Read(r, 1)), cancellationToken);
             if (looks is not [{ IsBusy: true } look])
                 return looks.Count > 0 ? looks[0].Answer : null;
             if (time.GetElapsedTime(started) >= limit)
@@ -86,10 +79,4 @@ public sealed class WorkflowExecutor(WorkflowClient client, InstanceStore instan
             await Task.Delay(pause, time, cancellationToken);
         }
     }
-
-    private static HttpAnswer? ReadAnswer(NpgsqlDataReader row) => row.IsDBNull(1)
-        ? null
-        : new(
-            row.GetInt32(1), JsonSerializer.Deserialize<HttpHeaders>(row.GetString(2), WorkflowJson.Options)!,
-            row.IsDBNull(3) ? null : row.GetFieldValue<byte[]>(3));
 }
