@@ -217,23 +217,10 @@ public sealed partial class DefinitionStore
         }, findings.All);
     }
 
-    private async Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, ValidationFindings Findings)> ExamineAsync(
-        WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var read = await ReadAsync(definition, unpublished, cancellationToken);
-            var findings = new ValidationFindings(read);
-            DefinitionValidator.Validate(read, expressionTypes, findings);
-            var triggers = await TriggerIndexer.IndexAsync(read, findings, services, cancellationToken);
-            await HostChecks.CheckAsync(read, findings, services, NotPublishedAsync, cancellationToken);
-            return (read, triggers, findings);
-        }
-        catch (InvalidDefinitionException e)
-        {
-            return (null, [], new(DefinitionValidator.Of(e)));
-        }
-    }
+    private Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, ValidationFindings Findings)> ExamineAsync(
+        WorkflowDefinition definition, IReadOnlyCollection<WorkflowDefinition> unpublished, CancellationToken cancellationToken) =>
+        DefinitionValidator.ExamineAsync(
+            () => ReadAsync(definition, unpublished, cancellationToken), expressionTypes, services, NotPublishedAsync, cancellationToken);
 
     /// <summary>Those of the definition ids of which no version is published.</summary>
     private async Task<IReadOnlyCollection<string>> NotPublishedAsync(IReadOnlyCollection<string> definitionIds, CancellationToken cancellationToken) =>

@@ -74,7 +74,9 @@ public sealed class CodeWorkflowTests(TestDatabase database) : IClassFixture<Tes
         variables.ShouldBe([
             "countVariable Count Int32 False 3", "variable2Variable Variable2 String False ", """tagsVariable Tags String True ["a","b"]"""]);
         var read = new ActivityReader(_registry).Read(definition);
-        DefinitionValidator.Validate(read, new ExpressionTypes([])).ShouldBeEmpty();
+        var findings = new ValidationFindings(read);
+        DefinitionValidator.Validate(read, new ExpressionTypes([]), findings);
+        findings.All.ShouldBeEmpty();
         ((Workflow)read.Graph.Root.Activity).Variables.Last().Value.ShouldBe(new[] { "a", "b" });
     }
 

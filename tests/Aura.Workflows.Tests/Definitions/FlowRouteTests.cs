@@ -10,14 +10,14 @@ public sealed class FlowRouteTests
 
     [Theory]
     [InlineData(20261121, 2_000)]
-    public void Validate_RandomFlowcharts_AgreesWithBruteForce(int seed, int count)
+    public async Task Validate_RandomFlowcharts_AgreesWithBruteForce(int seed, int count)
     {
         var random = new Random(seed);
         var kinds = new HashSet<string>();
         for (var i = 0; i < count; i++)
         {
             var chart = RandomChart.Make(random);
-            var found = DefinitionValidator.Validate(WorkflowDefinition.Parse(chart.Json, "random"), Registry, new([]));
+            var found = await Examination.FindingsAsync(WorkflowDefinition.Parse(chart.Json, "random"), Registry, new([]));
 
             var why = $"seed {seed}, chart {i}: {chart.Json}";
             found.Where(f => f.Code == ValidationCodes.Unreachable).Select(f => f.ActivityId!).Order().ShouldBe(chart.Unreachable(), why);

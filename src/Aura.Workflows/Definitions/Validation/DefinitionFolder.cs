@@ -30,21 +30,17 @@ public sealed class DefinitionFolder(ActivityRegistry registry, ExpressionTypes 
     private async Task<IReadOnlyList<DefinitionValidationError>> ValidateAsync(
         WorkflowDefinition definition, IReadOnlyList<WorkflowDefinition> usable, HashSet<string> known, List<TakenRoute> taken, CancellationToken cancellationToken)
     {
-        try
+        var (read, triggers, findings) = await DefinitionValidator.ExamineAsync(ReadAsync, expressionTypes, services, NotAmongThemAsync, cancellationToken);
+        if (read is not null)
         {
-            var read = new ActivityReader(registry, usable.ToDictionary(d => d.Id, StringComparer.Ordinal)).Read(definition);
-            var findings = new ValidationFindings(read);
-            DefinitionValidator.Validate(read, expressionTypes, findings);
-            var triggers = await TriggerIndexer.IndexAsync(read, findings, services, cancellationToken);
-            await HostChecks.CheckAsync(read, findings, services, NotAmongThemAsync, cancellationToken);
             TakenRoute.Check(read, triggers, findings, taken);
             taken.AddRange(TakenRoute.Of(definition, triggers));
-            return findings.All;
         }
-        catch (InvalidDefinitionException e)
-        {
-            return [DefinitionValidator.Of(e)];
-        }
+
+        return findings.All;
+
+        Task<ReadDefinition> ReadAsync() =>
+            Task.FromResult(new ActivityReader(registry, usable.ToDictionary(d => d.Id, StringComparer.Ordinal)).Read(definition));
 
         Task<IReadOnlyCollection<string>> NotAmongThemAsync(IReadOnlyCollection<string> ids, CancellationToken cancellation) =>
             Task.FromResult<IReadOnlyCollection<string>>([.. ids.Where(id => !known.Contains(id))]);

@@ -3,40 +3,35 @@ using Aura.Workflows.Expressions.CSharp;
 
 namespace Aura.Workflows.Definitions;
 
-/// <summary>
-/// Finds what would fail for certain when a workflow runs (errors), and what is probably not meant (warnings). Pure: what needs the
-/// database or the host's services is added by the store.
-/// </summary>
-public static class DefinitionValidator
+/// <summary>Finds what would fail for certain when a workflow runs (errors), and what is probably not meant (warnings).</summary>
+internal static class DefinitionValidator
 {
-    /// <summary>Checks a definition without a database, for example a file.</summary>
-    /// <param name="others">Definitions that it may use as activities, besides those that the registry knows.</param>
-    /// <returns>Errors first.</returns>
-    public static IReadOnlyList<DefinitionValidationError> Validate(
-        WorkflowDefinition definition, ActivityRegistry registry, ExpressionTypes expressionTypes, IReadOnlyCollection<WorkflowDefinition>? others = null)
+    /// <summary>All that stands against publishing a definition or should be known before, but for the routes that others have taken.</summary>
+    /// <param name="read">Builds the definition's activities.</param>
+    /// <param name="services">What triggers and option lists ask for while nothing runs.</param>
+    /// <param name="notPublished">Gives those of some definition ids that are not published.</param>
+    /// <returns>Nothing read when the definition cannot be built; what was found says why.</returns>
+    public static async Task<(ReadDefinition? Read, IReadOnlyList<TriggerRow> Triggers, ValidationFindings Findings)> ExamineAsync(
+        Func<Task<ReadDefinition>> read, ExpressionTypes expressionTypes, IServiceProvider services,
+        Func<IReadOnlyCollection<string>, CancellationToken, Task<IReadOnlyCollection<string>>> notPublished, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(definition);
-        ArgumentNullException.ThrowIfNull(registry);
-        ArgumentNullException.ThrowIfNull(expressionTypes);
         try
         {
-            var loaded = (others ?? []).ToDictionary(d => d.Id, StringComparer.Ordinal);
-            return Validate(new ActivityReader(registry, loaded, [.. others ?? []]).Read(definition), expressionTypes);
+            var definition = await read();
+            var findings = new ValidationFindings(definition);
+            Validate(definition, expressionTypes, findings);
+            var triggers = await TriggerIndexer.IndexAsync(definition, findings, services, cancellationToken);
+            await HostChecks.CheckAsync(definition, findings, services, notPublished, cancellationToken);
+            return (definition, triggers, findings);
         }
         catch (InvalidDefinitionException e)
         {
-            return [Of(e)];
+            return (null, [], new(new DefinitionValidationError(e.ActivityId, e.Message) { Code = e.Code }));
         }
     }
 
-    internal static IReadOnlyList<DefinitionValidationError> Validate(ReadDefinition read, ExpressionTypes expressionTypes)
-    {
-        var findings = new ValidationFindings(read);
-        Validate(read, expressionTypes, findings);
-        return findings.All;
-    }
-
-    internal static void Validate(ReadDefinition read, ExpressionTypes expressionTypes, ValidationFindings findings)
+    /// <summary>What can be told from the definition alone.</summary>
+    public static void Validate(ReadDefinition read, ExpressionTypes expressionTypes, ValidationFindings findings)
     {
         var nodes = read.Paths.Keys.Select(read.Graph.NodeOf).ToList();
         var expressions = new ExpressionChecks(read, nodes, expressionTypes, findings);
@@ -56,8 +51,6 @@ public static class DefinitionValidator
         CheckEmpty(read, findings);
         CheckIds(nodes, findings);
     }
-
-    internal static DefinitionValidationError Of(InvalidDefinitionException e) => new(e.ActivityId, e.Message) { Code = e.Code };
 
     private static void CheckMissing(ReadDefinition read, NotFoundActivity missing, ValidationFindings findings)
     {
