@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Aura.Workflows.Expressions;
 
 namespace Aura.Workflows.Definitions;
 
@@ -267,24 +268,7 @@ internal static class ValueText
         };
     }
 
-    /// <summary>Studio writes the whole variable, as an object or as a JSON text of it.</summary>
-    private static string? NameOf(JsonElement? value)
-    {
-        if (value is { ValueKind: JsonValueKind.String } text)
-        {
-            var given = text.GetString()!;
-            if (!given.AsSpan().TrimStart().StartsWith("{"))
-                return given;
-            try
-            {
-                value = JsonSerializer.Deserialize<JsonElement>(given);
-            }
-            catch (JsonException)
-            {
-                return given;
-            }
-        }
-
-        return value?.Text("name") ?? value?.Text("id");
-    }
+    private static string? NameOf(JsonElement? value) => value is { } given && NamedReference.Of(given) is { } reference
+        ? reference.Name ?? reference.Id
+        : value is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 }

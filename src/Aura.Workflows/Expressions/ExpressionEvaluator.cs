@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Aura.Workflows.Definitions;
 using Aura.Workflows.Expressions.CSharp;
 using Aura.Workflows.Expressions.JavaScript;
 
@@ -61,30 +62,32 @@ internal static class ExpressionEvaluator
         return name is not null && context.WorkflowInput.TryGetValue(name, out var input) ? input : null;
     }
 
-    /// <summary>Studio writes the whole variable, as an object or as a JSON string of it; a bare name is taken too.</summary>
-    private static (string? Id, string? Name) Reference(JsonElement value)
+    private static NamedReference Reference(JsonElement value) =>
+        NamedReference.Of(value) ?? throw new InvalidOperationException("The expression names no variable or input.");
+}
+
+/// <summary>The variable or input that an expression names.</summary>
+internal readonly record struct NamedReference(string? Id, string? Name)
+{
+    /// <summary>Studio writes the whole variable, as an object or as a JSON text of it; a bare name is taken too.</summary>
+    /// <returns>Null for any other form.</returns>
+    public static NamedReference? Of(JsonElement value)
     {
         if (value.ValueKind == JsonValueKind.String)
         {
             var text = value.GetString()!;
             if (!text.AsSpan().TrimStart().StartsWith("{"))
-                return (text, text);
-            value = JsonSerializer.Deserialize<JsonElement>(text);
+                return new(text, text);
+            try
+            {
+                value = JsonElement.Parse(text);
+            }
+            catch (JsonException)
+            {
+                return null;
+            }
         }
 
-        if (value.ValueKind != JsonValueKind.Object)
-            throw new InvalidOperationException("The expression names no variable or input.");
-        return (Member(value, "id"), Member(value, "name"));
-    }
-
-    private static string? Member(JsonElement value, string name)
-    {
-        foreach (var property in value.EnumerateObject())
-        {
-            if (property.Name.Equals(name, StringComparison.OrdinalIgnoreCase) && property.Value.ValueKind == JsonValueKind.String)
-                return property.Value.GetString();
-        }
-
-        return null;
+        return value.ValueKind == JsonValueKind.Object ? new(value.Text("id"), value.Text("name")) : null;
     }
 }

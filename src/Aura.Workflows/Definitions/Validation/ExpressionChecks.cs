@@ -150,18 +150,16 @@ internal sealed class ExpressionChecks
         $"It names the variable '{name}', which the workflow does not declare. Declare it, or choose another.", input);
 
     private bool IsDeclared(string name) => _variables.Contains(name)
-        || _variables.Any(v => v.Length == name.Length && char.ToUpperInvariant(v[0]) == char.ToUpperInvariant(name[0])
-            && v.AsSpan(1).SequenceEqual(name.AsSpan(1)));
+        || _variables.Any(v => AccessorNames.AreSimilar(v, name));
 
-    private static bool IsAccessor(string name) => name.Length > 3 && char.IsUpper(name[3])
-        && (name.StartsWith("get", StringComparison.Ordinal) || name.StartsWith("set", StringComparison.Ordinal));
+    private static bool IsAccessor(string name) => AccessorNames.MemberOf(name) is { } member && char.IsUpper(member[0]);
 
     /// <summary>The functions that a script of this workflow sees.</summary>
     private HashSet<string> AccessorsOf(IReadOnlyList<ActivityNode> nodes)
     {
         var found = new HashSet<string>([.. JavaScriptGlobals.FunctionNames, "setOutcome", "setOutcomes"], StringComparer.Ordinal);
         foreach (var name in _variables.Where(v => v.Length > 0))
-            found.UnionWith([$"get{Capital(name)}", $"set{Capital(name)}"]);
+            found.UnionWith([$"get{AccessorNames.Capital(name)}", $"set{AccessorNames.Capital(name)}"]);
         foreach (var node in nodes)
         {
             foreach (var output in node.Descriptor.Outputs)
@@ -170,8 +168,6 @@ internal sealed class ExpressionChecks
 
         return found;
     }
-
-    private static string Capital(string name) => char.ToUpperInvariant(name[0]) + name[1..];
 
     private static IEnumerable<string> ItemNamesOf(BulkDispatchWorkflows bulk) =>
         [bulk.DefaultItemInputKey?.Expression is { Type: "Literal", Value.ValueKind: JsonValueKind.String } key ? key.Value.GetString()! : "Item"];
@@ -244,25 +240,8 @@ internal sealed class ExpressionChecks
     }
 
     /// <summary>The id and the name, as far as given; null when the expression's form is not known.</summary>
-    private static string[]? NamesOf(JsonElement value)
-    {
-        if (value.ValueKind == JsonValueKind.String && value.GetString() is { } text)
-        {
-            if (!text.AsSpan().TrimStart().StartsWith("{"))
-                return [text];
-            try
-            {
-                value = JsonSerializer.Deserialize<JsonElement>(text);
-            }
-            catch (JsonException)
-            {
-                return null;
-            }
-        }
-
-        string[] names = [.. new[] { value.Text("id"), value.Text("name") }.OfType<string>()];
-        return names.Length == 0 ? null : names;
-    }
+    private static string[]? NamesOf(JsonElement value) =>
+        NamedReference.Of(value) is { } reference && new[] { reference.Id, reference.Name }.OfType<string>().ToArray() is { Length: > 0 } names ? names : null;
 
     /// <summary>One expression of an activity.</summary>
     /// <param name="Where">How a sentence about it begins.</param>

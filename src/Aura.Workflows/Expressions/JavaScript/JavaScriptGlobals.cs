@@ -69,17 +69,16 @@ internal sealed class JavaScriptGlobals(IScriptContext context, IReadOnlyDiction
     /// <summary>The generated accessors: <c>getX</c>, <c>setX</c> of variables, <c>getX</c> of inputs and arguments, <c>getXFromActivity</c>.</summary>
     private HostFunction? FindAccessor(string name)
     {
-        if (name.Length <= 3 || !(name.StartsWith("get", StringComparison.Ordinal) || name.StartsWith("set", StringComparison.Ordinal)))
+        if (AccessorNames.MemberOf(name) is not { } member)
             return null;
-        var member = name[3..];
-        var variable = context.VariableNames.FirstOrDefault(v => IsCalled(v, member));
+        var variable = context.VariableNames.FirstOrDefault(v => AccessorNames.IsOf(v, member));
         if (name[0] == 's')
             return variable is null ? null : a => Done(() => context.SetVariable(variable, At(a, 0)));
         if (variable is not null)
             return _ => context.TryGetVariable(variable, out var value) ? value : null;
-        if (context.Input.Keys.FirstOrDefault(i => IsCalled(i, member)) is { } input)
+        if (context.Input.Keys.FirstOrDefault(i => AccessorNames.IsOf(i, member)) is { } input)
             return _ => context.Input.GetValueOrDefault(input);
-        if (arguments.Keys.FirstOrDefault(i => IsCalled(i, member)) is { } argument)
+        if (arguments.Keys.FirstOrDefault(i => AccessorNames.IsOf(i, member)) is { } argument)
             return _ => arguments[argument];
         return FindOutputAccessor(member);
     }
@@ -95,10 +94,6 @@ internal sealed class JavaScriptGlobals(IScriptContext context, IReadOnlyDiction
 
         return null;
     }
-
-    /// <summary>Accessors have the first letter of their name in upper case.</summary>
-    private static bool IsCalled(string name, string member) =>
-        name.Length == member.Length && char.ToUpperInvariant(name[0]) == member[0] && name.AsSpan(1).SequenceEqual(member.AsSpan(1));
 
     private object? SetOutcomes(IReadOnlyList<object?> values)
     {
@@ -151,7 +146,24 @@ internal sealed class JavaScriptGlobals(IScriptContext context, IReadOnlyDiction
         }
 
         /// <summary>The first letter may be of either case.</summary>
-        private string? Similar(string name) => name.Length == 0 ? null : context.VariableNames.FirstOrDefault(v =>
-            v.Length == name.Length && char.ToUpperInvariant(v[0]) == char.ToUpperInvariant(name[0]) && v.AsSpan(1).SequenceEqual(name.AsSpan(1)));
+        private string? Similar(string name) => context.VariableNames.FirstOrDefault(v => AccessorNames.AreSimilar(v, name));
     }
+}
+
+/// <summary>The functions <c>getOrder</c> and <c>setOrder</c> of a variable <c>order</c> or <c>Order</c>.</summary>
+internal static class AccessorNames
+{
+    /// <summary>The name as it stands behind <c>get</c> and <c>set</c>: its first letter in upper case.</summary>
+    public static string Capital(string name) => char.ToUpperInvariant(name[0]) + name[1..];
+
+    /// <summary>What stands behind <c>get</c> or <c>set</c>; null for other functions.</summary>
+    public static string? MemberOf(string function) =>
+        function.Length > 3 && (function.StartsWith("get", StringComparison.Ordinal) || function.StartsWith("set", StringComparison.Ordinal)) ? function[3..] : null;
+
+    /// <summary>Whether an accessor's member is that of the name.</summary>
+    public static bool IsOf(string name, string member) => AreSimilar(name, member) && char.ToUpperInvariant(member[0]) == member[0];
+
+    /// <summary>The first letter may be of either case.</summary>
+    public static bool AreSimilar(string one, string other) => one.Length == other.Length && one.Length > 0
+        && char.ToUpperInvariant(one[0]) == char.ToUpperInvariant(other[0]) && one.AsSpan(1).SequenceEqual(other.AsSpan(1));
 }

@@ -89,8 +89,8 @@ internal static class ScriptDeclarations
         text.Append("  [name: string]: any;\n};\n");
         foreach (var variable in variables)
         {
-            Function(text, seen, $"get{Capital(variable.Name)}", "", TypeOf(variable));
-            Function(text, seen, $"set{Capital(variable.Name)}", $"value: {TypeOf(variable)}", "void");
+            Function(text, seen, $"get{AccessorNames.Capital(variable.Name)}", "", TypeOf(variable));
+            Function(text, seen, $"set{AccessorNames.Capital(variable.Name)}", $"value: {TypeOf(variable)}", "void");
             text.Append($"declare function getVariable(name: {Quoted(variable.Name)}): {TypeOf(variable)};\n");
             text.Append($"declare function setVariable(name: {Quoted(variable.Name)}, value: {TypeOf(variable)}): void;\n");
         }
@@ -104,7 +104,7 @@ internal static class ScriptDeclarations
         {
             Comment(text, input.Description);
             text.Append($"declare function getInput(name: {Quoted(input.Name)}): {TypeOf(input.Type)};\n");
-            Function(text, seen, $"get{Capital(input.Name)}", "", TypeOf(input.Type));
+            Function(text, seen, $"get{AccessorNames.Capital(input.Name)}", "", TypeOf(input.Type));
         }
 
         text.Append("declare function getInput(name: string): any;\n");
@@ -183,8 +183,6 @@ internal static class ScriptDeclarations
     private static string Member(string name) => IsIdentifier(name) ? name : Quoted(name);
 
     private static string Quoted(string text) => JsonSerializer.Serialize(text);
-
-    private static string Capital(string name) => char.ToUpperInvariant(name[0]) + name[1..];
 
     private static bool IsIdentifier(string name) =>
         name.Length > 0 && (char.IsLetter(name[0]) || name[0] is '_' or '$') && name.All(c => char.IsLetterOrDigit(c) || c is '_' or '$');
