@@ -75,7 +75,7 @@ public sealed class ExecuteWorkflow : Activity
 
     /// <summary>A child never runs inside the parent's burst here, so the parent always waits; the input is read for files that hold it.</summary>
     [Input(DisplayName = "Wait for completion", Description = "Kept for files that hold it; this activity always waits.", DefaultValue = true)]
-    public Input<bool>? WaitForCompletion { get; set; }
+    public Input<bool> WaitForCompletion { get; set; } = new(true);
 
     [Output(Description = "How the child ended: {workflowInstanceId, status, subStatus, output, incident}.")]
     public Output<object>? Result { get; set; }
