@@ -16,7 +16,6 @@ namespace Aura.Workflows.Definitions;
 public static class DefinitionFile
 {
     private const string Schema = "https://elsaworkflows.io/schemas/workflow-definition/v3.0.0/schema.json";
-    private static readonly string[] LeftOut = ["createdAt", "links"];
     private static readonly JsonNodeOptions AnyCase = new() { PropertyNameCaseInsensitive = true };
 
     private static readonly JsonSerializerOptions Form = new()
@@ -31,24 +30,39 @@ public static class DefinitionFile
     public static string Write(WorkflowDefinition definition)
     {
         ArgumentNullException.ThrowIfNull(definition);
-        var stored = JsonObject.Create(definition.Json, AnyCase)!;
+        return Write(definition, definition.DefinitionId + "-v1", version: 1, isLatest: true, isPublished: true, "createdAt", "links");
+    }
+
+    /// <summary>In the same form, with the identity of the version: what is handed on of a version that is stored.</summary>
+    internal static string WriteVersion(WorkflowDefinition definition) =>
+        Write(definition, definition.Id, definition.Version, definition.IsLatest, definition.IsPublished, "links");
+
+    private static string Write(WorkflowDefinition definition, string id, int version, bool isLatest, bool isPublished, params string[] leftOut)
+    {
+        // Members that differ in case alone stay apart until they are written: the first one is.
+        var stored = JsonObject.Create(definition.Json)!;
         var file = new JsonObject(AnyCase)
         {
             ["$schema"] = Schema,
-            ["id"] = definition.DefinitionId + "-v1",
+            ["id"] = id,
             ["definitionId"] = definition.DefinitionId,
         };
         foreach (var name in new[] { "name", "description" })
         {
-            if (stored.TryGetPropertyValue(name, out var value))
-                file[name] = value?.DeepClone();
+            if (stored.FirstOrDefault(m => m.Key.Equals(name, StringComparison.OrdinalIgnoreCase)) is { Key: not null } member)
+                file[name] = member.Value?.DeepClone();
         }
 
-        file["version"] = 1;
-        file["isLatest"] = true;
-        file["isPublished"] = true;
-        foreach (var (name, value) in stored.Where(m => !file.ContainsKey(m.Key) && !LeftOut.Contains(m.Key, StringComparer.OrdinalIgnoreCase)))
+        file["version"] = version;
+        file["isLatest"] = isLatest;
+        file["isPublished"] = isPublished;
+        foreach (var (name, value) in stored.Where(m => !leftOut.Contains(m.Key, StringComparer.OrdinalIgnoreCase)))
+        {
+            if (file.ContainsKey(name))
+                continue;
             file[name] = name.Equals("variables", StringComparison.OrdinalIgnoreCase) ? VariableReader.WithTextValues(value) : value?.DeepClone();
+        }
+
         return file.ToJsonString(Form) + "\n";
     }
 

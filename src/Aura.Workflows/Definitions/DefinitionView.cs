@@ -12,7 +12,6 @@ namespace Aura.Workflows.Definitions;
 internal static class DefinitionView
 {
     internal const string Placeholder = "Elsa.NotFoundActivity";
-    private static readonly JsonSerializerOptions Indented = new(Text) { WriteIndented = true };
     private static readonly string[] Lists = ["variables", "inputs", "outputs", "outcomes"];
 
     /// <param name="read">Null when the definition cannot be built; ids are then given by position.</param>
@@ -62,27 +61,6 @@ internal static class DefinitionView
         }
 
         return changed ? document.ToJsonString(Text) : json.GetRawText();
-    }
-
-    /// <summary>The document as a file: as it is stored, with the identity of the version.</summary>
-    public static string Export(WorkflowDefinition definition)
-    {
-        var file = new JsonObject
-        {
-            ["$schema"] = "https://elsaworkflows.io/schemas/workflow-definition/v3.0.0/schema.json",
-            ["id"] = definition.Id,
-            ["definitionId"] = definition.DefinitionId,
-        };
-        foreach (var (name, value) in JsonObject.Create(definition.Json)!)
-        {
-            if (!name.Equals("links", StringComparison.OrdinalIgnoreCase) && !file.Any(m => m.Key.Equals(name, StringComparison.OrdinalIgnoreCase)))
-                file[name] = name.Equals("variables", StringComparison.OrdinalIgnoreCase) ? VariableReader.WithTextValues(value) : value?.DeepClone();
-        }
-
-        file.Set("version", definition.Version);
-        file.Set("isLatest", definition.IsLatest);
-        file.Set("isPublished", definition.IsPublished);
-        return file.ToJsonString(Indented);
     }
 
     /// <summary>The activity with that node id in a view, its node ids moved below another place; null when the view does not hold it.</summary>

@@ -169,23 +169,19 @@ internal static class UIHints
         var type = Nullable.GetUnderlyingType(declared) ?? declared;
         var items = options switch
         {
-            IEnumerable<string> texts => texts.Select(t => (Text: t, Value: t)).ToList(),
+            IEnumerable<string> texts => texts.Select(t => new SelectListItem(t, t)).ToList(),
             // Numbers are what people know of these; some have several names.
             null when type == typeof(HttpStatusCode) => [.. Enum.GetValues<HttpStatusCode>().Distinct()
-                .Select(c => (Text: $"{(int)c} {DisplayNames.Of(c.ToString())}", Value: c.ToString()))],
-            null when type.IsEnum => [.. Enum.GetNames(type).Select(n => (Text: DisplayNames.Of(n), Value: n))],
+                .Select(c => new SelectListItem($"{(int)c} {DisplayNames.Of(c.ToString())}", c.ToString()))],
+            null when type.IsEnum => [.. Enum.GetNames(type).Select(n => new SelectListItem(DisplayNames.Of(n), n))],
             _ => null,
         };
         if (items is null)
             return options is null ? null : Hint(hint, options is string json ? JsonSerializer.Deserialize<JsonElement>(json) : options);
-        var isFlagsEnum = type.IsDefined(typeof(FlagsAttribute), inherit: false);
-        var choices = items.Select(i => new { text = i.Text, value = i.Value });
         return hint switch
         {
-            InputUIHints.DropDown => Hint(hint, new { selectList = new { items = choices, isFlagsEnum, sortItems = false } }),
-            InputUIHints.RadioList => Hint(hint, new { radioList = new { items = choices, isFlagsEnum } }),
-            InputUIHints.CheckList => Hint(
-                hint, new { checkList = new { items = items.Select(i => new { text = i.Text, value = i.Value, isChecked = false }), isFlagsEnum } }),
+            InputUIHints.DropDown or InputUIHints.RadioList or InputUIHints.CheckList =>
+                Choices(hint, items, refresh: false, type.IsDefined(typeof(FlagsAttribute), inherit: false)),
             InputUIHints.DynamicOutcomes => Hint("DynamicOutcomesOptions", new { fixedOutcomes = items.Select(i => i.Value) }),
             _ => Hint(hint, items.Select(i => i.Value)),
         };
@@ -196,13 +192,13 @@ internal static class UIHints
 
     /// <summary>What a dropdown, radio list or check list offers.</summary>
     /// <param name="refresh">The editor asks again each time that the activity is selected.</param>
-    public static Dictionary<string, object> Choices(string hint, IEnumerable<SelectListItem> items, bool refresh)
+    public static Dictionary<string, object> Choices(string hint, IEnumerable<SelectListItem> items, bool refresh, bool isFlagsEnum = false)
     {
         var specifications = Hint(hint, hint switch
         {
-            InputUIHints.RadioList => new { radioList = new { items, isFlagsEnum = false } },
-            InputUIHints.CheckList => new { checkList = new { items = items.Select(i => new { i.Text, i.Value, isChecked = false }), isFlagsEnum = false } },
-            _ => (object)new { selectList = new { items, isFlagsEnum = false, sortItems = false } },
+            InputUIHints.RadioList => new { radioList = new { items, isFlagsEnum } },
+            InputUIHints.CheckList => new { checkList = new { items = items.Select(i => new { i.Text, i.Value, isChecked = false }), isFlagsEnum } },
+            _ => (object)new { selectList = new { items, isFlagsEnum, sortItems = false } },
         });
         if (refresh)
             specifications["Refresh"] = true;

@@ -228,7 +228,7 @@ public sealed partial class DefinitionStore(
 
         var names = definitions.GroupBy(FileNameOf, StringComparer.Ordinal).Where(g => g.Count() > 1).Select(g => g.Key).ToHashSet(StringComparer.Ordinal);
         return [.. definitions.Select(d => new ExportedDefinition(
-            (names.Contains(FileNameOf(d)) ? $"{FileNameOf(d)}-{d.DefinitionId}" : FileNameOf(d)) + ".json", DefinitionView.Export(d)))];
+            (names.Contains(FileNameOf(d)) ? $"{FileNameOf(d)}-{d.DefinitionId}" : FileNameOf(d)) + ".json", DefinitionFile.WriteVersion(d)))];
     }
 
     private static string FileNameOf(WorkflowDefinition definition)

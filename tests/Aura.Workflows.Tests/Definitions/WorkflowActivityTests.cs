@@ -267,7 +267,10 @@ public sealed class WorkflowActivityTests(TestDatabase database) : IClassFixture
         files.Select(f => WorkflowDefinition.Parse(f.Json, f.FileName).DefinitionId).ShouldBe([child, parent]);
         files[0].FileName.ShouldEndWith("-v1.json");
         files[0].Json.ShouldContain("1.50");
-        WorkflowDefinition.Parse(files[0].Json, "file").ContentHash.ShouldBe(version.ContentHash);
+        files[0].Json.ShouldEndWith("}\n");
+        var file = WorkflowDefinition.Parse(files[0].Json, "file");
+        (file.Id, file.Version, file.IsPublished).ShouldBe((version.Id, 1, true));
+        file.ContentHash.ShouldBe(version.ContentHash);
         (await Store.ExportAsync([version.Id])).Count.ShouldBe(1);
     }
 
