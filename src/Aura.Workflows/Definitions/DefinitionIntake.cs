@@ -48,8 +48,7 @@ internal static class DefinitionIntake
                 text = document.ToJsonString(Text);
         }
 
-        RequireDepth(text);
-        var definition = WorkflowDefinition.Parse(text, "The definition");
+        var definition = WorkflowDefinition.Of(Read(text), "The definition");
         return string.IsNullOrWhiteSpace(definition.Json.Text("id")) ? definition with { Id = WorkflowExecutionContext.NewId() } : definition;
     }
 
@@ -102,11 +101,11 @@ internal static class DefinitionIntake
 
     private static bool IsUsable(string id) => id.Length <= 200 && !id.Any(c => char.IsControl(c) || c is '/' or '\\' or '?' or '#' or '%') && id.Trim().Length == id.Length;
 
-    private static void RequireDepth(string text)
+    private static JsonElement Read(string text)
     {
         try
         {
-            using var document = JsonDocument.Parse(text, new JsonDocumentOptions { MaxDepth = MaxDepth });
+            return JsonElement.Parse(text, new JsonDocumentOptions { MaxDepth = MaxDepth });
         }
         catch (JsonException e)
         {

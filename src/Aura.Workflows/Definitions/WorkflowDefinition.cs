@@ -17,7 +17,9 @@ public sealed class InvalidDefinitionException(string message, Exception? inner 
 /// <summary>One version of a workflow definition. <see cref="Json"/> is the document as it came, unknown members included.</summary>
 public sealed record WorkflowDefinition
 {
+    // Of the document, and of no other that takes its place.
     private DefinitionOptions? _options;
+    private string? _contentHash;
 
     /// <summary>The version's own id.</summary>
     public required string Id { get; init; }
@@ -49,7 +51,11 @@ public sealed record WorkflowDefinition
 
     public DateTimeOffset? PublishedAt { get; init; }
 
-    public required JsonElement Json { get; init; }
+    public required JsonElement Json
+    {
+        get;
+        init => (field, _options, _contentHash) = (value, null, null);
+    }
 
     public string? Description => Json.Text("description");
 
@@ -83,7 +89,7 @@ public sealed record WorkflowDefinition
     internal DefinitionOptions Options => _options ??= DefinitionOptions.Of(this);
 
     /// <summary>SHA-256 over the members that matter (all but ids, version and flags), independent of formatting.</summary>
-    public string ContentHash => Hash(Json);
+    public string ContentHash => _contentHash ??= Hash(Json);
 
     /// <summary>Reads the identity of a definition document.</summary>
     /// <param name="json">An Elsa 3 workflow definition.</param>
@@ -101,6 +107,12 @@ public sealed record WorkflowDefinition
             throw new InvalidDefinitionException($"{source} is not valid JSON: {e.Message}", e);
         }
 
+        return Of(document, source);
+    }
+
+    /// <inheritdoc cref="Parse"/>
+    internal static WorkflowDefinition Of(JsonElement document, string source)
+    {
         if (document.ValueKind != JsonValueKind.Object)
             throw new InvalidDefinitionException($"{source} must hold one JSON object.");
         if (document.Member("root") is not { ValueKind: JsonValueKind.Object })

@@ -31,7 +31,7 @@ public sealed partial class DefinitionStore
             return null;
         var graph = await GraphAsync(versionId, cancellationToken);
         var node = nodeId is null || nodeId == graph.Root.NodeId ? RootOf(graph) : graph.Find(nodeId);
-        return node is null ? null : await ViewNodeAsync(definition, graph, node, cancellationToken);
+        return node is null ? null : await ViewNodeAsync(new(this, definition), graph, node, cancellationToken);
     }
 
     /// <summary>The way to an activity. Flowcharts are no steps of it: their children are found in what holds the flowchart.</summary>
@@ -54,34 +54,33 @@ public sealed partial class DefinitionStore
             segments.Insert(0, new(node.NodeId, node.Activity.Id, node.Activity.Type, PortOf(inner), node.Activity.Name ?? node.Activity.Type));
         }
 
-        var childView = await ViewNodeAsync(definition, graph, child, cancellationToken);
-        var containerView = await ViewNodeAsync(definition, graph, container ?? RootOf(graph), cancellationToken);
+        var views = new ViewsOfVersions(this, definition);
+        var childView = await ViewNodeAsync(views, graph, child, cancellationToken);
+        var containerView = await ViewNodeAsync(views, graph, container ?? RootOf(graph), cancellationToken);
         return childView is null || containerView is null ? null : new(childView, containerView, segments);
     }
 
     private static ActivityNode RootOf(WorkflowGraph graph) => graph.NodeOf(((Workflow)graph.Root.Activity).Root!);
 
-    private async Task<ActivityView?> ViewNodeAsync(
-        WorkflowDefinition definition, WorkflowGraph graph, ActivityNode node, CancellationToken cancellationToken)
+    private static async Task<ActivityView?> ViewNodeAsync(
+        ViewsOfVersions views, WorkflowGraph graph, ActivityNode node, CancellationToken cancellationToken)
     {
-        if (await FindInViewAsync(definition, node, cancellationToken) is not { } activity)
+        if (await FindInViewAsync(views, node, cancellationToken) is not { } activity)
             return null;
         if (node.Activity is WorkflowDefinitionActivity { Root: { } inside })
-            activity["root"] = await FindInViewAsync(definition, graph.NodeOf(inside), cancellationToken);
+            activity["root"] = await FindInViewAsync(views, graph.NodeOf(inside), cancellationToken);
         return new(node.NodeId, PortOf(node), JsonSerializer.SerializeToElement(activity));
     }
 
     /// <summary>The node in the view of the definition that it stands in: the user's own, or that of a workflow that it uses.</summary>
-    private async Task<JsonObject?> FindInViewAsync(WorkflowDefinition definition, ActivityNode node, CancellationToken cancellationToken)
+    private static async Task<JsonObject?> FindInViewAsync(ViewsOfVersions views, ActivityNode node, CancellationToken cancellationToken)
     {
         var holder = node.Parent;
         while (holder is not null && holder.Activity is not WorkflowDefinitionActivity)
             holder = holder.Parent;
-        var source = holder?.Activity is WorkflowDefinitionActivity { Source: { } used } ? await FindVersionAsync(used.VersionId, cancellationToken) : definition;
+        var used = (holder?.Activity as WorkflowDefinitionActivity)?.Source?.VersionId;
         var below = holder?.NodeId ?? "Workflow1";
-        return source is null
-            ? null
-            : DefinitionView.Activity(await ViewAsync(source, cancellationToken: cancellationToken), "Workflow1" + node.NodeId[below.Length..], below);
+        return await views.OfAsync(used, cancellationToken) is { } view ? DefinitionView.Activity(view, "Workflow1" + node.NodeId[below.Length..], below) : null;
     }
 
     private static string PortOf(ActivityNode node) => node.Parent switch
@@ -90,4 +89,21 @@ public sealed partial class DefinitionStore
         { Activity: Workflow or WorkflowDefinitionActivity } => "Root",
         var parent => parent.Descriptor.Members.PortOf(parent.Activity, node.Activity) ?? "",
     };
+
+    /// <summary>The views that one answer is taken from, each made once.</summary>
+    private sealed class ViewsOfVersions(DefinitionStore store, WorkflowDefinition own)
+    {
+        private readonly Dictionary<string, JsonElement?> _views = new(StringComparer.Ordinal);
+
+        /// <param name="usedVersionId">A version that the definition uses; null for its own.</param>
+        /// <returns>Null when the version was deleted.</returns>
+        public async Task<JsonElement?> OfAsync(string? usedVersionId, CancellationToken cancellationToken)
+        {
+            var versionId = usedVersionId ?? own.Id;
+            if (_views.TryGetValue(versionId, out var known))
+                return known;
+            var source = usedVersionId is null ? own : await store.FindVersionAsync(usedVersionId, cancellationToken);
+            return _views[versionId] = source is null ? null : await store.ViewAsync(source, cancellationToken: cancellationToken);
+        }
+    }
 }

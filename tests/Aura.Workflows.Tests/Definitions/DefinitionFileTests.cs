@@ -147,6 +147,16 @@ public sealed class DefinitionFileTests(TestDatabase database) : IClassFixture<T
     }
 
     [Fact]
+    public void ContentHash_AnotherDocumentInItsPlace_IsAnother()
+    {
+        var (one, other) = (File("one", "a"), File("one", "b"));
+
+        one.ContentHash.ShouldNotBe(other.ContentHash);
+        (one with { Json = other.Json }).ContentHash.ShouldBe(other.ContentHash);
+        (one with { Version = 2 }).ContentHash.ShouldBe(one.ContentHash);
+    }
+
+    [Fact]
     public async Task Folder_RoutesThatDifferInTheCaseOfAConstraint_AreTwo()
     {
         var definitions = new[] { "/Orders/{Code:regex(^A$)}", "/orders/{code:regex(^a$)}", "/ORDERS/{code:regex(^A$)}/" }.Select(path => Definition(NewId(), $$"""
