@@ -28,8 +28,8 @@ public sealed partial class DefinitionStore
         """;
 
     private const string UpdateSql = """
-        UPDATE wf.definitions SET name = $2, content_hash = $3, source_hash = $4, document = $5, description = $6, tool_version = $7,
-            is_readonly = $8, is_system = $9, usable_as_activity = $10, saved_by = $11, editor = $12, editor_base = $13, editor_hashes = $14,
+        UPDATE wf.definitions SET name = $2, content_hash = $3, source_hash = NULL, document = $4, description = $5, tool_version = $6,
+            is_readonly = $7, is_system = $8, usable_as_activity = $9, saved_by = $10, editor = $11, editor_base = $12, editor_hashes = $13,
             saved_at = now(), revision = nextval('wf.definition_revisions')
         WHERE version_id = $1
         """;
@@ -203,7 +203,7 @@ public sealed partial class DefinitionStore
         else
         {
             await transaction.ExecuteAsync(Sql.Batch(
-                UpdateSql, versionId, definition.Name, definition.ContentHash, null, JsonValue.Of(definition.Json), definition.Description,
+                UpdateSql, versionId, definition.Name, definition.ContentHash, JsonValue.Of(definition.Json), definition.Description,
                 definition.ToolVersion, definition.IsReadonly, definition.IsSystem, definition.UsableAsActivity, save.Actor,
                 editor?.Id, (object?)editor?.Base ?? DBNull.Value, editor?.Hashes ?? []));
         }

@@ -239,15 +239,14 @@ public sealed partial class DefinitionStore(
     }
 
     /// <summary>Every activity type that a designer may meet, with the published workflows that are usable as activities.</summary>
-    /// <param name="refresh">What was published on any host until now is in it; else what was published a second ago.</param>
-    public async Task<IReadOnlyList<ActivityDescriptor>> ListActivitiesAsync(bool refresh = false, CancellationToken cancellationToken = default)
+    public async Task<IReadOnlyList<ActivityDescriptor>> ListActivitiesAsync(CancellationToken cancellationToken = default)
     {
-        await RefreshActivitiesAsync(cancellationToken, refresh);
+        await RefreshActivitiesAsync(cancellationToken);
         return [.. registry.Descriptors];
     }
 
     /// <summary>Another number each time that <see cref="ListActivitiesAsync"/> may give something else. One small query at most.</summary>
-    /// <param name="refresh">See there.</param>
+    /// <param name="refresh">What was published on any host until now counts; else what was published a second ago.</param>
     public async Task<long> ActivitiesVersionAsync(bool refresh = false, CancellationToken cancellationToken = default)
     {
         await RefreshActivitiesAsync(cancellationToken, refresh);
@@ -272,10 +271,6 @@ public sealed partial class DefinitionStore(
 
         return Expressions.JavaScript.ScriptDeclarations.Of(definition, read, activityTypeName);
     }
-
-    /// <summary>Checks that a definition can be built on this host.</summary>
-    /// <exception cref="InvalidDefinitionException">It cannot; the message names the place.</exception>
-    public void Check(WorkflowDefinition definition) => _ = new ActivityReader(registry).Read(definition);
 
     /// <summary>The version's own id, or null when the definition has no such version.</summary>
     internal async Task<string?> FindVersionIdAsync(string definitionId, int version, CancellationToken cancellationToken) => (await dataSource.QueryAsync(

@@ -59,11 +59,6 @@ public sealed partial class InstanceStore(NpgsqlDataSource dataSource)
     public async Task<InstanceSummary?> FindAsync(string id, CancellationToken cancellationToken = default) => (await dataSource.QueryAsync(
         $"SELECT {InstanceQuery.Columns} FROM wf.instances i WHERE i.id = $1", [id], ReadSummary, cancellationToken)).FirstOrDefault();
 
-    /// <summary>The instance's state as its last commit left it; null when there is no such instance.</summary>
-    public async Task<WorkflowState?> FindStateAsync(string id, CancellationToken cancellationToken = default) => (await dataSource.QueryAsync(
-        "SELECT state FROM wf.instances WHERE id = $1", [id],
-        r => JsonSerializer.Deserialize<WorkflowState>(r.GetString(0), WorkflowJson.Options)!, cancellationToken)).FirstOrDefault();
-
     /// <summary>An instance with its state, both of one moment; null when there is no such instance.</summary>
     public async Task<InstanceDetails?> FindDetailsAsync(string id, CancellationToken cancellationToken = default) => (await dataSource.QueryAsync(
         $"SELECT {InstanceQuery.Columns}, state FROM wf.instances i WHERE i.id = $1", [id],

@@ -10,8 +10,6 @@ public sealed class UnitOfWork
 {
     private readonly List<NpgsqlBatchCommand> _statements = [];
 
-    public IReadOnlyList<NpgsqlBatchCommand> Statements => _statements;
-
     /// <summary>Hands over what has come together since the last commit.</summary>
     internal IReadOnlyList<NpgsqlBatchCommand> Take()
     {

@@ -23,9 +23,6 @@ public sealed record StartOptions
     /// <summary>A version's own id instead of the published version.</summary>
     public string? VersionId { get; init; }
 
-    /// <summary>Another version than the published one, a draft for example.</summary>
-    public VersionOptions? Version { get; init; }
-
     /// <summary>An id of the caller's choice; starting it twice is refused by the database.</summary>
     public string? InstanceId { get; init; }
 }
@@ -120,10 +117,6 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
     public NpgsqlBatchCommand PrepareStimulusTo(
         string instanceId, string name, object payload, IReadOnlyDictionary<string, object?>? input = null) =>
         CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Stimulus, StimulusHash.Of(name, payload), input));
-
-    /// <summary>Resumes one bookmark of an instance.</summary>
-    public NpgsqlBatchCommand PrepareResume(string instanceId, string bookmarkId, IReadOnlyDictionary<string, object?>? input = null) =>
-        CommitSql.Send(new OutgoingMessage(instanceId, MessageKind.Resume, bookmarkId, input));
 
     /// <summary>Delivers an event to all that wait for it, and starts what it triggers. One that meets nobody is kept for a while.</summary>
     /// <param name="payload">What the waiting <see cref="Event"/> activities put out.</param>
@@ -233,12 +226,6 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
 
     private async ValueTask<WorkflowDefinition> DefinitionAsync(string definitionId, StartOptions options, CancellationToken cancellationToken)
     {
-        if (options.Version is { } version && options.VersionId is null)
-        {
-            return await definitions.FindAsync(definitionId, version, cancellationToken)
-                ?? throw new InvalidDefinitionException($"Workflow '{definitionId}' has no version '{version}'.");
-        }
-
         var published = await definitions.FindPublishedAsync(definitionId, cancellationToken);
         if (options.VersionId is null)
             return published ?? throw new InvalidDefinitionException($"There is no published workflow '{definitionId}'. Import or publish it first.");

@@ -68,7 +68,7 @@ public sealed class InstanceStoreTests(TestDatabase database) : IClassFixture<Te
             .Select(l => l.ActivityId).ShouldBe(["x", "y"]);
         var line = (await Store.ReadExecutionsAsync(id)).Items.Single(e => e.ActivityId == "y");
         (line.Status, line.HasBookmarks, line.ActivityState!.Value.GetProperty("Text").GetString()).ShouldBe((ActivityStatus.Completed, false, "b"));
-        (await Store.FindStateAsync(id))!.SubStatus.ShouldBe(WorkflowSubStatus.Finished);
+        (await Store.FindDetailsAsync(id))!.State.SubStatus.ShouldBe(WorkflowSubStatus.Finished);
         (await Store.DeleteAsync([id])).ShouldBe(1);
         (await Store.FindAsync(id)).ShouldBeNull();
         (await Store.ReadJournalAsync(id)).TotalCount.ShouldBe(0);
