@@ -26,6 +26,9 @@ public sealed class ToolSession
     private const int MaxTarget = 300;
     private const int MaxGlob = 500;
 
+    /// <summary>How long the record of what was done may take when nobody waits for it any more.</summary>
+    private static readonly TimeSpan RecordLimit = TimeSpan.FromSeconds(15);
+
     private readonly ToolSessions _services;
 
     internal ToolSession(ToolSessions services, Sandbox sandbox, ToolActor actor) => (_services, Sandbox, Actor) = (services, sandbox, actor);
@@ -40,19 +43,21 @@ public sealed class ToolSession
     public async Task<ToolResult> CallAsync(
         string tool, JsonElement arguments, IProgress<ToolProgress>? progress = null, CancellationToken cancellationToken = default)
     {
+        var record = new List<NpgsqlBatchCommand>();
         if (ToolCatalog.Find(tool) is not { } definition)
         {
             return await ToldAsync("unknown", "", ToolResult.Refused(
-                ToolCodes.UnknownTool, $"There is no tool '{Cut(tool)}'. Use one of: {string.Join(", ", ToolCatalog.All.Select(t => t.Name))}."), cancellationToken);
+                ToolCodes.UnknownTool, $"There is no tool '{Cut(tool)}'. Use one of: {string.Join(", ", ToolCatalog.All.Select(t => t.Name))}."), record, null);
         }
 
         var given = new ToolArguments(definition, arguments);
-        var call = new Call(given, progress, cancellationToken);
+        var call = new Call(given, record, progress, cancellationToken);
         var result = given.Problem
             ?? (!definition.IsReadOnly && tool != ToolNames.Submit && await Submission.OfAsync(Sandbox, cancellationToken) is not null
                 ? ToolResult.Refused(ToolCodes.Submitted, "The work was submitted; nothing can be changed any more.")
                 : await DispatchAsync(tool, call));
-        return await ToldAsync(tool, call.Target, result, cancellationToken);
+        // What was looked at goes on record for its reader; who hung up has read nothing. What was done or refused stays so.
+        return await ToldAsync(tool, call.Target, result, record, definition.IsReadOnly && !result.IsRefused ? cancellationToken : null);
     }
 
     private Task<ToolResult> DispatchAsync(string tool, Call call) => tool switch
@@ -68,7 +73,7 @@ public sealed class ToolSession
         ToolNames.RestoreSnapshot => RestoreAsync(call),
         ToolNames.Diff => DiffAsync(call),
         ToolNames.RunTests => TestAsync(call),
-        ToolNames.ReportProgress => ProgressAsync(call),
+        ToolNames.ReportProgress => Task.FromResult(Progress(call)),
         ToolNames.Submit => SubmitAsync(call),
         _ => throw new InvalidOperationException($"The tool '{tool}' is in the catalogue, but nothing does it."),
     };
@@ -164,13 +169,13 @@ public sealed class ToolSession
     {
         var path = call.Target = call.Given.Text("path", 1024);
         var content = call.Given.Text("content", int.MaxValue, mayBeEmpty: true);
-        return call.Given.Problem ?? await ChangedAsync(await Sandbox.WriteFileAsync(path, content, call.Cancel), call);
+        return call.Given.Problem ?? Changed(await Sandbox.WriteFileAsync(path, content, call.Cancel), call);
     }
 
     private async Task<ToolResult> DeleteAsync(Call call)
     {
         var path = call.Target = call.Given.Text("path", 1024);
-        return call.Given.Problem ?? await ChangedAsync(await Sandbox.DeleteFileAsync(path, call.Cancel), call);
+        return call.Given.Problem ?? Changed(await Sandbox.DeleteFileAsync(path, call.Cancel), call);
     }
 
     private async Task<ToolResult> PatchAsync(Call call)
@@ -179,7 +184,7 @@ public sealed class ToolSession
         if (call.Given.Problem is { } problem)
             return problem;
         call.Target = string.Join(", ", PatchText.PathsOf(patch));
-        return await ChangedAsync(await Sandbox.ApplyPatchAsync(patch, call.Cancel), call);
+        return Changed(await Sandbox.ApplyPatchAsync(patch, call.Cancel), call);
     }
 
     private async Task<ToolResult> SnapshotAsync(Call call)
@@ -190,7 +195,7 @@ public sealed class ToolSession
         var taken = await Sandbox.CreateSnapshotAsync(label, call.Cancel);
         if (taken.Refusal is { } refusal)
             return Refused(refusal);
-        await RecordAsync(taken.Value, call.Cancel);
+        Record(taken.Value, call);
         return ToolResult.Done($"Snapshot {taken.Value.Sequence} ('{label}') is taken.", new { snapshot = taken.Value.Sequence, label, taken.Value.CreatedAt });
     }
 
@@ -205,7 +210,7 @@ public sealed class ToolSession
         call.Target = sequence?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? label!;
         sequence ??= (await Sandbox.ListSnapshotsAsync(call.Cancel)).LastOrDefault(s => s.Label == label)?.Sequence;
         return sequence is { } number
-            ? await ChangedAsync(await Sandbox.RestoreSnapshotAsync(number, call.Cancel), call)
+            ? Changed(await Sandbox.RestoreSnapshotAsync(number, call.Cancel), call)
             : ToolResult.Refused(RefusalCodes.NotFound, $"There is no snapshot with the label '{label}'.");
     }
 
@@ -231,13 +236,13 @@ public sealed class ToolSession
         return call.Given.Problem ?? await _services.Tests.RunAsync(Sandbox, paths, call.Progress, call.Cancel);
     }
 
-    private async Task<ToolResult> ProgressAsync(Call call)
+    private ToolResult Progress(Call call)
     {
         var message = call.Given.Text("message", 1000);
         var percent = call.Given.Integer("percent", 0, 100);
         if (call.Given.Problem is { } problem)
             return problem;
-        await SaidAsync("progress", new { Actor.Attempt, message, percent }, call.Cancel);
+        call.Record.Add(Said("progress", new { Actor.Attempt, message, percent }));
         return ToolResult.Done("Noted.", new { noted = true });
     }
 
@@ -259,7 +264,7 @@ public sealed class ToolSession
             return Refused(refusal);
         var submission = new Submission(explanation, confidence, diff.Value.Hash, diff.Value.Files.Count, _services.Time.GetUtcNow());
         await submission.SaveAsync(Sandbox, call.Cancel);
-        await SaidAsync("handed_in", new { Actor.Attempt, explanation, self_confidence = confidence, submission.DiffHash, submission.Files }, call.Cancel);
+        call.Record.Add(Said("handed_in", new { Actor.Attempt, explanation, self_confidence = confidence, submission.DiffHash, submission.Files }));
         return Done(submission);
 
         static ToolResult Done(Submission submission) => ToolResult.Done(
@@ -269,39 +274,62 @@ public sealed class ToolSession
             new { submitted = true, submission.Files, submission.DiffHash });
     }
 
-    private async Task<ToolResult> ChangedAsync(SandboxResult<SandboxChange> result, Call call)
+    private ToolResult Changed(SandboxResult<SandboxChange> result, Call call)
     {
         if (result.Refusal is { } refusal)
             return Refused(refusal);
-        await RecordAsync(result.Value.Before, call.Cancel);
+        Record(result.Value.Before, call);
         return ToolResult.Done(
             $"Changed: {string.Join(", ", result.Value.Paths)}", new { changed = result.Value.Paths, snapshot_before = result.Value.Before.Sequence });
     }
 
-    private Task RecordAsync(Snapshot snapshot, CancellationToken cancellationToken) =>
-        Db.CommitAsync(JobChanges.Snapshot(Sandbox.Id, snapshot.Sequence, snapshot.Label, snapshot.Commit), cancellationToken);
+    // Only sandboxes of jobs have rows of their snapshots.
+    private void Record(Snapshot snapshot, Call call)
+    {
+        if (Actor.JobId is not null)
+            call.Record.Add(JobChanges.Snapshot(Sandbox.Id, snapshot.Sequence, snapshot.Label, snapshot.Commit));
+    }
 
-    /// <summary>What changed something or was refused goes on record; looking around does not, but reading a file does.</summary>
-    private async Task<ToolResult> ToldAsync(string tool, string target, ToolResult result, CancellationToken cancellationToken)
+    /// <summary>What changed something or was refused goes on record; looking around does not, but reading a file does. One transaction a call.</summary>
+    /// <param name="cancellationToken">Null when it goes on record also for a caller who hung up.</param>
+    private async Task<ToolResult> ToldAsync(
+        string tool, string target, ToolResult result, List<NpgsqlBatchCommand> record, CancellationToken? cancellationToken)
     {
         if (result.IsRefused || tool is not (ToolNames.ListFiles or ToolNames.SearchFiles or ToolNames.JobBrief or ToolNames.ReportProgress or ToolNames.Submit))
         {
-            await SaidAsync("tool", new
+            record.Add(Said("tool", new
             {
                 Actor.Attempt,
                 tool,
                 target = Cut(target),
                 refused = result.RefusalCode,
                 reason = result.IsRefused ? Cut(result.Text, 1000) : null,
-            }, cancellationToken);
+            }));
+        }
+
+        if (record.Count == 0)
+            return result;
+        if (cancellationToken is { } cancel)
+        {
+            await Db.CommitAsync(record, cancel);
+            return result;
+        }
+
+        using var limit = new CancellationTokenSource(RecordLimit, _services.Time);
+        try
+        {
+            await Db.CommitAsync(record, limit.Token);
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new NpgsqlException($"The database took no record of a call within {RecordLimit.TotalSeconds:0} s.", new TimeoutException(null, e));
         }
 
         return result;
     }
 
-    private Task SaidAsync(string what, object data, CancellationToken cancellationToken) => Db.CommitAsync(
-        Actor.JobId is { } job ? EventChanges.OfJob(job, $"job.{what}", data) : EventChanges.OfSandbox(Sandbox.Id, Actor.Name, $"sandbox.{what}", data),
-        cancellationToken);
+    private NpgsqlBatchCommand Said(string what, object data) => Actor.JobId is { } job
+        ? EventChanges.OfJob(job, $"job.{what}", data) : EventChanges.OfSandbox(Sandbox.Id, Actor.Name, $"sandbox.{what}", data);
 
     private static ToolResult Refused(Refusal refusal) => ToolResult.Refused(refusal.Code, refusal.Message);
 
@@ -323,9 +351,14 @@ public sealed class ToolSession
 
     private static string Cut(string text, int length = MaxTarget) => text.Length > length ? text[..length] + "…" : text;
 
-    private sealed class Call(ToolArguments given, IProgress<ToolProgress>? progress, CancellationToken cancellationToken)
+    private sealed class Call(
+        ToolArguments given, List<NpgsqlBatchCommand> record, IProgress<ToolProgress>? progress, CancellationToken cancellationToken)
     {
         public ToolArguments Given => given;
+
+        /// <summary>What is to be written down of the call.</summary>
+        public List<NpgsqlBatchCommand> Record => record;
+
         public IProgress<ToolProgress>? Progress => progress;
         public CancellationToken Cancel => cancellationToken;
 
