@@ -65,6 +65,12 @@ public sealed class EventFeed(NpgsqlDataSource dataSource, EventSignal signal)
     public Task<IReadOnlyList<OrganisationEvent>> OfJobAsync(string jobId, CancellationToken cancellationToken = default) =>
         dataSource.ReadAsync(Columns + " WHERE job_id = $1 ORDER BY xid, id", Read, [Text(jobId)], cancellationToken);
 
+    /// <summary>Why the job went back to its queue the last time, in the words of the one who sent it there; null when it never did.</summary>
+    public Task<string?> LastReasonOfJobAsync(string jobId, CancellationToken cancellationToken = default) => dataSource.ReadOneAsync("""
+        SELECT data->>'reason' FROM aura.job_events
+        WHERE job_id = $1 AND type = 'job.queued' AND data->>'reason' IS NOT NULL ORDER BY xid DESC, id DESC LIMIT 1
+        """, r => r.GetString(0), [Text(jobId)], cancellationToken);
+
     private static NpgsqlParameter Xid(ulong value) => new() { Value = value, NpgsqlDbType = NpgsqlDbType.Xid8 };
 
     private static OrganisationEvent Read(NpgsqlDataReader r) => new(

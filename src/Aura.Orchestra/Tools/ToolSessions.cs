@@ -81,8 +81,7 @@ public sealed class ToolSessions(
         if (session.Actor.JobId is not { } id || await jobs.GetAsync(id, cancellationToken) is not { } job)
             return bare;
         var prd = await prds.GetAsync(job.PrdId, cancellationToken);
-        var failure = session.Actor.Attempt < 2 ? null : (await events.OfJobAsync(id, cancellationToken))
-            .LastOrDefault(e => e.Type == "job.queued" && e.Data.TryGetProperty("reason", out _))?.Data.GetProperty("reason").GetString();
+        var failure = session.Actor.Attempt < 2 ? null : await events.LastReasonOfJobAsync(id, cancellationToken);
         return bare with
         {
             JobId = id,
