@@ -77,13 +77,13 @@ internal sealed partial class EmployeeServer(McpMetrics metrics, ILogger<Employe
         catch (NpgsqlException e)
         {
             LogFailed(logger, e, tool, session.Sandbox.Id);
-            result = ToolResult.Refused(ToolCodes.Unavailable, "The database does not answer at the moment. Try again.");
+            result = WithoutDatabase(tool);
         }
         // The edge of a call: what breaks here is the machine's, and the model may try again or go on without.
         catch (Exception e) when (e is not OperationCanceledException)
         {
             LogFailed(logger, e, tool, session.Sandbox.Id);
-            result = ToolResult.Refused("internal", "The call failed inside Aura, not by its arguments. Try once more; if it fails again, go on without it.");
+            result = ToolResult.Refused("internal", $"The call failed inside Aura, not by its arguments. {Again(tool)} If it fails again, go on without it.");
         }
 
         metrics.Called(ToolCatalog.Find(tool)?.Name ?? "unknown", result.RefusalCode, Stopwatch.GetElapsedTime(started));
@@ -93,6 +93,14 @@ internal sealed partial class EmployeeServer(McpMetrics metrics, ILogger<Employe
             LogRefused(request.Server.AsClientLoggerProvider().CreateLogger("aura.tools"), tool, result.RefusalCode!);
         return Told(result);
     }
+
+    /// <summary>What a call is told whose record could not be written: the files themselves may have been changed by then.</summary>
+    internal static ToolResult WithoutDatabase(string tool) =>
+        ToolResult.Refused(ToolCodes.Unavailable, $"The database does not answer at the moment. {Again(tool)}");
+
+    private static string Again(string tool) => ToolCatalog.Find(tool) is { IsReadOnly: false }
+        ? "It is not known whether it was done: look before you do it again."
+        : "Try again.";
 
     private static CallToolResult Told(ToolResult result) => result.IsRefused
         ? new()

@@ -4,6 +4,7 @@ using Aura.Host.Api;
 using Aura.Orchestra.Employees;
 using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Tools;
+using Npgsql;
 
 namespace Aura.Host.Mcp;
 
@@ -100,9 +101,18 @@ internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes p
         }
 
         var started = System.Diagnostics.Stopwatch.GetTimestamp();
-        var result = await session.CallAsync(tool, arguments, null, http.RequestAborted);
+        ToolResult result;
+        try
+        {
+            result = await session.CallAsync(tool, arguments, null, http.RequestAborted);
+        }
+        catch (NpgsqlException)
+        {
+            result = EmployeeServer.WithoutDatabase(tool);
+        }
+
         metrics.Called(tool, result.RefusalCode, System.Diagnostics.Stopwatch.GetElapsedTime(started));
-        // The session has its event of a refused tool already.
+        // The session has its event of a refused tool already, as far as there was a database to take it.
         if (result.RefusalCode is { } code)
             await new McpRefusal(StatusOf(code), code, result.Text).WriteAsync(http);
         else

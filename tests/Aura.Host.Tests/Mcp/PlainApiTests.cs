@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Aura.Host.Security;
+using Aura.Orchestra.Sandboxes;
 using Aura.Orchestra.Tools;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -82,6 +83,45 @@ public sealed class PlainApiTests(McpHost host) : IClassFixture<McpHost>
         (status, problem.GetProperty("code").GetString()).ShouldBe((409, "session_taken"));
         (status, _) = await McpHost.PostAsync(ada, "/mcp/create_sandbox", """{"project":"demo","session_id":"adas"}""");
         status.ShouldBe(201);
+    }
+
+    [Theory]
+    [InlineData("write_file", """{"path":"app.py","content":"now\n"}""", "It is not known whether it was done")]
+    [InlineData("read_file", """{"path":"app.py"}""", "Try again")]
+    public async Task Call_WhoseRecordTheDatabaseDoesNotTake_SaysWhatIsKnown(string tool, string arguments, string said)
+    {
+        var job = await host.JobAsync();
+        // As a server answers that is shutting down, for this job alone.
+        await host.ExecuteAsync($"""
+            CREATE FUNCTION aura.away_{tool}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'away' USING ERRCODE = '57P03'; END $f$;
+            CREATE TRIGGER away_{tool} BEFORE INSERT ON aura.job_events FOR EACH ROW WHEN (NEW.job_id = '{job.JobId}') EXECUTE FUNCTION aura.away_{tool}();
+            """);
+        using var client = host.Client(job.Token);
+
+        var (status, problem) = await McpHost.PostAsync(client, $"/mcp/{tool}", arguments);
+        (status, problem.GetProperty("code").GetString()).ShouldBe((503, ToolCodes.Unavailable));
+        problem.GetProperty("detail").GetString()!.ShouldContain(said);
+        using var response = await client.SendAsync(McpHost.ToolCall(tool, arguments));
+        (await McpHost.ResultAsync(response)).GetProperty("structuredContent").GetProperty("error").GetProperty("message").GetString()!.ShouldContain(said);
+    }
+
+    [Fact]
+    public async Task CreateSandbox_WhoseFilesAreGone_MakesThemAnewForItsOwner()
+    {
+        using var client = host.Client(McpHost.Key);
+        var (_, made) = await McpHost.PostAsync(client, "/mcp/create_sandbox", """{"project":"demo","session_id":"swept"}""");
+        (await host.Services.GetRequiredService<SandboxStore>().RemoveAsync("swept-a1")).ShouldBeTrue();
+        // And one whose call was cut off between the name and the files.
+        await host.ExecuteAsync($"""
+            INSERT INTO aura.mcp_sessions (id, sandbox_id, project_id, base_commit, created_by)
+            VALUES ('cut-off', 'cut-off-a1', 'demo', '{made.GetProperty("base_commit").GetString()}', 'director')
+            """);
+        foreach (var name in (string[])["swept", "cut-off"])
+        {
+            var (status, again) = await McpHost.PostAsync(client, "/mcp/create_sandbox", JsonSerializer.Serialize(new { project = "demo", session_id = name }));
+            (status, again.GetProperty("base_commit").GetString()).ShouldBe((201, made.GetProperty("base_commit").GetString()));
+            (await McpHost.PostAsync(client, "/mcp/read_file", JsonSerializer.Serialize(new { session_id = name, path = "app.py" }))).Status.ShouldBe(200);
+        }
     }
 
     [Fact]
