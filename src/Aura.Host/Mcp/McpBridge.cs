@@ -14,18 +14,23 @@ namespace Aura.Host.Mcp;
 /// </summary>
 internal sealed class McpBridge(Uri url, Func<string> token, string? session, TextReader input, TextWriter output) : IDisposable
 {
+    /// <summary>How long the service may take to hear that the session is over.</summary>
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(5);
+
     private readonly HttpClient _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseProxy = false }) { Timeout = Timeout.InfiniteTimeSpan };
     private readonly SemaphoreSlim _writing = new(1);
     private readonly Dictionary<string, CancellationTokenSource> _open = new(StringComparer.Ordinal);
     private string? _sessionId;
     private string? _version;
     private Task _listening = Task.CompletedTask;
+    private CancellationToken _over;
 
     /// <summary>Until standard input ends and every answer is written.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var pending = new List<Task>();
         using var over = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        _over = over.Token;
         while (await input.ReadLineAsync(cancellationToken) is { } line)
         {
             if (line.Length == 0)
@@ -136,7 +141,7 @@ internal sealed class McpBridge(Uri url, Func<string> token, string? session, Te
             return;
         _version = Text(result, "protocolVersion");
         if (_sessionId is not null && _listening.IsCompleted)
-            _listening = ListenAsync(cancellationToken);
+            _listening = ListenAsync(_over);
     }
 
     /// <summary>What the service sends outside of any answer.</summary>
@@ -151,7 +156,7 @@ internal sealed class McpBridge(Uri url, Func<string> token, string? session, Te
             await foreach (var data in EventsAsync(response, cancellationToken))
                 await WriteAsync(data, cancellationToken);
         }
-        catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException)
+        catch (Exception e) when (e is OperationCanceledException or HttpRequestException or IOException or UnauthorizedAccessException)
         {
             // The session has ended, or the service is away: the next request says so.
         }
@@ -161,14 +166,17 @@ internal sealed class McpBridge(Uri url, Func<string> token, string? session, Te
     {
         if (_sessionId is null)
             return;
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(Farewell);
         try
         {
             using var request = Request(HttpMethod.Delete);
-            using var response = await _http.SendAsync(request, cancellationToken);
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
         }
-        catch (HttpRequestException)
+        catch (Exception e) when (e is HttpRequestException or IOException or UnauthorizedAccessException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            // It ends by itself when nobody uses it.
+            // It ends by itself when nobody uses it; the file with the token may be gone as well as the service.
         }
     }
 

@@ -36,6 +36,8 @@ internal sealed class HttpSession : IAsyncDisposable
     /// <summary>Null while somebody uses it.</summary>
     public TimeSpan? Idle => Volatile.Read(ref _users) > 0 ? null : _time.GetElapsedTime(Volatile.Read(ref _lastUse));
 
+    public bool IsListened => Volatile.Read(ref _listening) != 0;
+
     public IDisposable Use()
     {
         Interlocked.Increment(ref _users);
@@ -95,7 +97,7 @@ internal sealed class McpSessions : IAsyncDisposable
     /// <summary>Null when there are too many in use. Many clients never end their sessions: a new one takes the place of the caller's idlest.</summary>
     public async Task<HttpSession?> OpenAsync(McpPeer peer, ILoggerFactory loggers, IServiceProvider services)
     {
-        var own = _open.Values.Where(s => s.Identity == peer.Identity).ToList();
+        var own = Of(peer.Identity);
         if (own.Count >= MaxOfOne || _open.Count >= MaxOpen)
         {
             if (own.Where(s => s.Idle is not null).MaxBy(s => s.Idle) is not { } idlest)
@@ -108,6 +110,9 @@ internal sealed class McpSessions : IAsyncDisposable
         _metrics.SessionsChanged(1);
         return session;
     }
+
+    /// <summary>Those of one caller.</summary>
+    public IReadOnlyList<HttpSession> Of(string identity) => [.. _open.Values.Where(s => s.Identity == identity)];
 
     public HttpSession? Find(string id) => _open.GetValueOrDefault(id);
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Aura.Host.Mcp;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Host.Tests.Mcp;
 
@@ -51,6 +52,43 @@ public sealed class McpBridgeTests(McpHost host) : IClassFixture<McpHost>
         await bridge.RunAsync(CancellationToken.None);
         var answer = JsonElement.Parse(output.ToString());
         (answer.GetProperty("id").GetInt32(), answer.GetProperty("error").GetProperty("message").GetString()!.Contains("does not answer", StringComparison.Ordinal)).ShouldBe((7, true));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Input_EndsWhenTheTokenIsWorthNothingAnyMore_EndsTheBridge(bool isFileGone)
+    {
+        var job = await host.JobAsync();
+        var (token, end) = (job.Token, new TaskCompletionSource());
+        using var output = new StringWriter();
+        using var input = new HeldInput(
+            """{"jsonrpc":"2.0","id":"a","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"} } }""",
+            end.Task);
+        using var bridge = new McpBridge(new(host.Url), () => token ?? throw new FileNotFoundException("The token is gone."), null, input, output);
+        var running = bridge.RunAsync(CancellationToken.None);
+        var sessions = host.Services.GetRequiredService<McpSessions>();
+        while (!sessions.Of($"job/{job.Sandbox.Id}/{job.Task}/7/{job.Sandbox.Id}").Any(s => s.IsListened))
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+
+        token = isFileGone ? null : "not-the-token";
+        end.SetResult();
+        await running.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
+        output.ToString().ShouldContain("\"protocolVersion\"");
+    }
+
+    /// <summary>One line, and the end when it is said.</summary>
+    private sealed class HeldInput(string line, Task end) : TextReader
+    {
+        private string? _line = line;
+
+        public override async ValueTask<string?> ReadLineAsync(CancellationToken cancellationToken)
+        {
+            if (Interlocked.Exchange(ref _line, null) is { } first)
+                return first;
+            await end.WaitAsync(cancellationToken);
+            return null;
+        }
     }
 
     private async Task<Dictionary<string, JsonElement>> CarryAsync(string token, params string[] lines)
