@@ -48,7 +48,11 @@ public sealed partial class SandboxStore
     /// </summary>
     /// <exception cref="ArgumentException">An id or name of the request is not well-formed.</exception>
     /// <exception cref="GitException">The repository or the commit is not there.</exception>
-    public async Task<Sandbox> CreateAsync(SandboxRequest request, CancellationToken cancellationToken = default)
+    public Task<Sandbox> CreateAsync(SandboxRequest request, CancellationToken cancellationToken = default) =>
+        CreateAsync(request, unlessThere: false, cancellationToken);
+
+    /// <param name="unlessThere">One that is there already stays, and is the answer: of two who ask at once, one makes it.</param>
+    internal async Task<Sandbox> CreateAsync(SandboxRequest request, bool unlessThere, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
         if (!NamePattern().IsMatch(request.JobId) || request.Attempt < 1 || request.SandboxId != IdOf(request.JobId, request.Attempt))
@@ -59,6 +63,8 @@ public sealed partial class SandboxStore
         var home = HomeOf(request.JobId, request.Attempt);
         var session = SessionOf(request.SandboxId);
         using var gate = await FileLock.AcquireAsync(LockOf(home), _time, cancellationToken);
+        if (unlessThere && ReadMetadata(home) is { } there)
+            return Opened(there, home);
         var building = Aside(home, "new");
         try
         {

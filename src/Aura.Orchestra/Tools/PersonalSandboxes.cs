@@ -17,13 +17,16 @@ public sealed partial class PersonalSandboxes(NpgsqlDataSource dataSource, Sandb
     public const string Taken = "session_taken";
     public const string InvalidSession = "invalid_session";
 
-    /// <summary>Opens one on the project's newest import. Asked for again by the same person, it is the same sandbox, untouched.</summary>
+    /// <summary>
+    /// Opens one on the project's newest import. Asked for again by the same person, it is the same sandbox, untouched; when its files are
+    /// gone (nobody used them for long, or the call that opened it was cut off), it is made anew from the commit it began with.
+    /// </summary>
     public async Task<SandboxResult<PersonalSandbox>> CreateAsync(string id, string project, string person, CancellationToken cancellationToken = default)
     {
         if (!NamePattern().IsMatch(id) || id.StartsWith("job-", StringComparison.OrdinalIgnoreCase))
             return new Refusal(InvalidSession, "A session_id has 1 to 48 letters, digits, '_' and '-', and does not begin with 'job-'.");
         if (await FindAsync(id, cancellationToken) is { } there)
-            return there.CreatedBy == person && there.Project == project && !sandboxes.Open(there.SandboxId).IsRefused ? there : TakenBy(there, person);
+            return there.CreatedBy == person && there.Project == project ? await MadeAsync(there) : TakenBy(there, person);
         if (projects.Find(project) is null)
             return new Refusal(RefusalCodes.NotFound, $"There is no project of that name. Known: {string.Join(", ", projects.List().Select(p => p.Name))}.");
         var commit = await projects.ImportAsync(project, cancellationToken);
@@ -32,27 +35,35 @@ public sealed partial class PersonalSandboxes(NpgsqlDataSource dataSource, Sandb
         var rows = await dataSource.CommitAsync(Of("""
             INSERT INTO aura.mcp_sessions (id, sandbox_id, project_id, base_commit, created_by) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
             """, Text(id), Text(made.SandboxId), Text(project), Text(commit), Text(person)), cancellationToken);
-        if (rows == 0)
-            return TakenBy(made, "");
-        await sandboxes.CreateAsync(new()
-        {
-            SandboxId = made.SandboxId,
-            JobId = id,
-            Attempt = 1,
-            ProjectName = project,
-            RepositoryPath = projects.RepositoryPath(project),
-            BaseCommit = commit,
-        }, cancellationToken);
-        return made;
+        return rows == 0 ? TakenBy(made, "") : await MadeAsync(made);
     }
 
     public Task<PersonalSandbox?> FindAsync(string id, CancellationToken cancellationToken = default) => dataSource.ReadOneAsync(
         "SELECT id, sandbox_id, project_id, base_commit, created_by FROM aura.mcp_sessions WHERE id = $1",
         r => new PersonalSandbox(r.GetString(0), r.GetString(1), r.GetString(2), r.GetString(3), r.GetString(4)), [Text(id)], cancellationToken);
 
+    // The name is given out: a caller who hangs up now finds it done when they ask again.
+    private async Task<PersonalSandbox> MadeAsync(PersonalSandbox session)
+    {
+        if (sandboxes.Open(session.SandboxId).IsRefused)
+        {
+            await sandboxes.CreateAsync(new()
+            {
+                SandboxId = session.SandboxId,
+                JobId = session.Id,
+                Attempt = 1,
+                ProjectName = session.Project,
+                RepositoryPath = projects.RepositoryPath(session.Project),
+                BaseCommit = session.BaseCommit,
+            }, unlessThere: true, CancellationToken.None);
+        }
+
+        return session;
+    }
+
     private static Refusal TakenBy(PersonalSandbox there, string person) => new(
         Taken, there.CreatedBy == person
-            ? $"Your session '{there.Id}' is of project '{there.Project}', or its sandbox is gone. Choose another session_id."
+            ? $"Your session '{there.Id}' is of project '{there.Project}'. Choose another session_id."
             : $"The session_id '{there.Id}' is taken. Choose another.");
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9_-]{0,47}\z", RegexOptions.NonBacktracking)]
