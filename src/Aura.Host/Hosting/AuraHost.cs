@@ -134,9 +134,7 @@ public sealed class AuraHost : IAsyncDisposable
 
     private static void AddLogs(WebApplicationBuilder builder, AuraOptions options, LogStyle log)
     {
-        builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning)
-            // It would tell of every call with a job's token, which is not its to read.
-            .AddFilter(typeof(Security.CredentialHandler).FullName, LogLevel.Warning);
+        builder.Logging.SetMinimumLevel(LogLevel.Information).AddFilter("Microsoft", LogLevel.Warning).AddFilter("Npgsql", LogLevel.Warning);
         var role = options.Roles.Count == Roles.RoleTable.All.Count ? "all" : string.Join('-', options.Roles.Select(r => r.Name));
         builder.Logging.AddProvider(new JsonFileLog(Path.Combine(options.Root, "logs", role, "latest.log"), TimeProvider.System));
         if (log == LogStyle.Json)

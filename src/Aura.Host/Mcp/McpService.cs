@@ -63,6 +63,8 @@ internal static class McpService
         app.UseSecurityHeaders();
         app.UseExceptionHandler();
         app.UseStatusCodePages();
+        // The tools know their callers themselves (McpGate), and an employee's token is none that the manager's way in, below, can read.
+        app.Use((http, next) => http.Request.Path.StartsWithSegments(Path, StringComparison.OrdinalIgnoreCase) && http.GetEndpoint()?.RequestDelegate is { } tool ? tool(http) : next(http));
         app.UseAuthentication();
         app.UseAuthorization();
         OperationsApi.MapOperations(app);

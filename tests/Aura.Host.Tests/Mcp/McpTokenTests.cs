@@ -20,6 +20,41 @@ public sealed class McpTokenTests(McpHost host) : IClassFixture<McpHost>
     }
 
     [Fact]
+    public async Task Call_WithAJobToken_IsNotTriedAsAPersons()
+    {
+        var job = await host.JobAsync();
+        using var client = host.Client(job.Token);
+        var (failed, challenged) = (await SaidAsync("not authenticated"), await SaidAsync("was challenged"));
+        (await McpHost.PostAsync(client, "/mcp/read_file", """{"path":"app.py"}""")).Status.ShouldBe(200);
+        // Here it is tried, and the log says so after all it has to say of the call before.
+        using var metrics = await client.GetAsync("/metrics");
+        while (await SaidAsync("was challenged") == challenged)
+            await Task.Delay(10, TestContext.Current.CancellationToken);
+        (await SaidAsync("not authenticated")).ShouldBe(failed + 1);
+
+        async Task<int> SaidAsync(string what)
+        {
+            await using var file = new FileStream(Path.Combine(host.Folder, "logs", "mcp", "latest.log"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            using var reader = new StreamReader(file);
+            var lines = (await reader.ReadToEndAsync(TestContext.Current.CancellationToken)).Split('\n');
+            return lines.Count(l => l.Contains("CredentialHandler", StringComparison.Ordinal) && l.Contains(what, StringComparison.Ordinal));
+        }
+    }
+
+    [Theory]
+    [InlineData("/mcp/read_file", 401)]
+    [InlineData("/mcp/nothing", 404)]
+    [InlineData("/metrics", 401)]
+    public async Task Refusal_OfEveryKind_IsAProblemDocumentWithSecurityHeaders(string path, int status)
+    {
+        using var client = host.Client("not-the-key");
+        using var response = path == "/metrics" ? await client.GetAsync(path) : await client.PostAsync(path, new StringContent("{}", new MediaTypeHeaderValue("application/json")));
+        (((int)response.StatusCode), response.Content.Headers.ContentType?.MediaType).ShouldBe((status, "application/problem+json"));
+        response.Headers.GetValues("X-Content-Type-Options").ShouldBe(["nosniff"]);
+        response.Headers.Contains("Content-Security-Policy").ShouldBeTrue();
+    }
+
+    [Fact]
     public async Task Call_WithoutAToken_IsRefused() => await RefusedAsync(null, 401, "no_token");
 
     [Fact]
