@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Aura.Orchestra.Prds;
+using Aura.Orchestra.Sandboxes;
 
 namespace Aura.Host.Api;
 
@@ -38,7 +39,7 @@ internal sealed record PrdRequest
             Description = fields.Text("description", 100_000, multiline: true) ?? "",
             Tasks = tasks,
             AcceptanceTests = ParseTests(fields, tasks, errors),
-            AllowTestChanges = ParsePaths(fields, "allow_test_changes", errors),
+            AllowTestChanges = ParseGlobs(fields, "allow_test_changes", errors),
             Backend = backend,
         };
         return errors.Any ? null : request;
@@ -62,6 +63,9 @@ internal sealed record PrdRequest
             return "must not hold empty names, '.' or '..'.";
         return names.Any(n => n.Equals(".git", StringComparison.OrdinalIgnoreCase)) ? "must not be inside .git." : null;
     }
+
+    private static string? GlobProblem(string pattern) =>
+        PathProblem(pattern) ?? (Glob.TryCreate(pattern) is null ? "cannot be read as a glob. Use *, **, ?, {a,b} and [ab]." : null);
 
     private static List<PrdTask> ParseTasks(FieldReader root, FieldErrors errors)
     {
@@ -175,7 +179,7 @@ internal sealed record PrdRequest
                 var path = task.Path($"payload.allowed_paths[{index++}]");
                 if (item.ValueKind != JsonValueKind.String)
                     errors.Add(path, $"must be a string, not {RequestBody.Kind(item)}.");
-                else if (PathProblem(item.GetString()!) is { } problem)
+                else if (GlobProblem(item.GetString()!) is { } problem)
                     errors.Add(path, problem);
             }
         }
@@ -214,12 +218,12 @@ internal sealed record PrdRequest
         return tests;
     }
 
-    private static List<string> ParsePaths(FieldReader root, string name, FieldErrors errors)
+    private static List<string> ParseGlobs(FieldReader root, string name, FieldErrors errors)
     {
         var paths = new List<string>();
         foreach (var (index, path) in root.Texts(name, MaxTests, MaxPath))
         {
-            if (PathProblem(path) is { } problem)
+            if (GlobProblem(path) is { } problem)
                 errors.Add($"{name}[{index}]", problem);
             else
                 paths.Add(path);

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using Aura.Orchestra.Sandboxes;
 
 namespace Aura.Orchestra.Planning;
 
@@ -90,6 +91,8 @@ public sealed class PlanGraph
                 reasons.Add($"Task '{task.Id}' depends on itself.");
             reasons.AddRange(task.DependsOn.Where(d => !ids.Contains(d)).Distinct(StringComparer.Ordinal)
                 .Select(d => $"Task '{task.Id}' depends on '{d}', which is not in the plan."));
+            reasons.AddRange(task.AllowedPaths.Where(p => Glob.TryCreate(p) is null)
+                .Select(p => $"Task '{task.Id}' may write '{p}', which cannot be read as a glob. Use *, **, ?, {{a,b}} and [ab]."));
         }
 
         // Edges that lead nowhere make a search for cycles meaningless.

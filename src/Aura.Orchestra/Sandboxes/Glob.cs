@@ -11,6 +11,7 @@ public sealed class Glob
 {
     private readonly Regex _regex;
 
+    /// <exception cref="ArgumentException">The pattern cannot be read.</exception>
     public Glob(string pattern)
     {
         ArgumentNullException.ThrowIfNull(pattern);
@@ -19,7 +20,26 @@ public sealed class Glob
         _regex = new(Translate(pattern), RegexOptions.NonBacktracking | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(1));
     }
 
+    /// <summary>Matches every path.</summary>
+    public static Glob Everything { get; } = new("**");
+
     public string Pattern { get; }
+
+    /// <summary>Null when the pattern cannot be read.</summary>
+    public static Glob? TryCreate(string pattern)
+    {
+        if (pattern == Everything.Pattern)
+            return Everything;
+        try
+        {
+            return new(pattern);
+        }
+        // NotSupportedException: the expression would have too many states.
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            return null;
+        }
+    }
 
     /// <param name="path">A relative path with <c>/</c> between its components.</param>
     public bool Matches(string path) => _regex.IsMatch(path);

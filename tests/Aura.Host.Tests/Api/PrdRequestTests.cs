@@ -86,6 +86,14 @@ public sealed class PrdRequestTests
         errors.Keys.ShouldBe(["nonsense", "project_id", "tasks[0].max_retries", "tasks[1]", "title"]);
     }
 
+    [Fact]
+    public void Parse_PathsThatAreNoGlob_AreRefusedByPlace()
+    {
+        var (_, errors) = Parse("""{"project_id":"demo","title":"T","allow_test_changes":["tests/[z-a].py"],"tasks":[{"title":"A","payload":{"allowed_paths":["a","[z-a]"]} }] }""");
+        errors.Keys.ShouldBe(["allow_test_changes[0]", "tasks[0].payload.allowed_paths[1]"]);
+        errors["allow_test_changes[0]"][0].ShouldContain("glob");
+    }
+
     [Theory]
     [InlineData("{\"title\": ", "$", "line 1")]
     [InlineData("", "$", "well-formed")]

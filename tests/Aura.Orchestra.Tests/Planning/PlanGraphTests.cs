@@ -25,6 +25,11 @@ public sealed class PlanGraphTests
     public void Create_SelfDependency_IsRefused() => Refused(Task("a", "a")).ShouldBe(["Task 'a' depends on itself."]);
 
     [Fact]
+    public void Create_PathsThatAreNoGlob_AreNamed() =>
+        Refused(Task("a"), Task("b") with { AllowedPaths = ["app/**", "[z-a]"] })
+            .ShouldBe(["Task 'b' may write '[z-a]', which cannot be read as a glob. Use *, **, ?, {a,b} and [ab]."]);
+
+    [Fact]
     public void Create_SeveralProblems_AreAllReported() =>
         Refused(Task("a", "z", "z"), Task("a"), Task("b", "b"), new PlanTask { Id = " ", Title = "" }).ShouldBe(
         [
