@@ -17,7 +17,7 @@ public sealed class Sandbox
     private readonly WorkTree _tree;
     private readonly SnapshotLog _log;
     private readonly SnapshotWriter _writer;
-    private readonly Glob[] _allowed;
+    private readonly Lazy<Glob[]> _allowed;
 
     internal Sandbox(SandboxMetadata metadata, string home, string exports, ObjectStore objects, Git git, SandboxOptions options, TimeProvider time)
     {
@@ -26,7 +26,8 @@ public sealed class Sandbox
         _tree = new(WorkDirectory, Path.Combine(home, "scratch"));
         _log = new(Path.Combine(exports, metadata.SnapshotLog));
         _writer = new(metadata.SandboxId, _log, _tree, objects, options, time);
-        _allowed = [.. metadata.AllowedPaths.Select(p => new Glob(p))];
+        // Only writes ask for them, and building them costs more than reading a file.
+        _allowed = new(() => [.. metadata.AllowedPaths.Select(p => new Glob(p))]);
     }
 
     public SandboxMetadata Metadata { get; }
@@ -40,9 +41,13 @@ public sealed class Sandbox
     public string WorkDirectory => Path.Combine(HomeDirectory, "work");
 
     /// <summary>Files whose path matches, in path order, at most <see cref="SandboxOptions.MaxFiles"/>.</summary>
-    public IReadOnlyList<SandboxFile> ListFiles(string pattern = "**")
+    public IReadOnlyList<SandboxFile> ListFiles(string pattern) => ListFiles(new Glob(pattern));
+
+    /// <inheritdoc cref="ListFiles(string)"/>
+    /// <param name="glob">Null for all.</param>
+    public IReadOnlyList<SandboxFile> ListFiles(Glob? glob = null)
     {
-        var glob = new Glob(pattern);
+        glob ??= Glob.Everything;
         return [.. _tree.Files().Where(f => glob.Matches(f.Path)).Take(_options.MaxFiles).OrderBy(f => f.Path, StringComparer.Ordinal)];
     }
 
@@ -198,7 +203,7 @@ public sealed class Sandbox
         var gate = await FileLock.AcquireAsync(SandboxStore.LockOf(HomeDirectory), _time, cancellationToken);
         try
         {
-            await _writer.RecoverAsync(cancellationToken);
+            await _writer.BeginAsync(cancellationToken);
             return gate;
         }
         catch
@@ -213,7 +218,7 @@ public sealed class Sandbox
     private SandboxResult<SandboxPath> InScope(string? path)
     {
         var parsed = SandboxPath.Parse(path);
-        return parsed.IsRefused || _allowed.Any(g => g.Matches(parsed.Value.ToString())) ? parsed : OutOfScope(parsed.Value.ToString());
+        return parsed.IsRefused || _allowed.Value.Any(g => g.Matches(parsed.Value.ToString())) ? parsed : OutOfScope(parsed.Value.ToString());
     }
 
     private Refusal OutOfScope(string path) => new(

@@ -15,11 +15,15 @@ internal sealed record Found(FileState? State);
 /// <summary>
 /// Changes files, with the snapshot before: contents into the object store, then the line into the log, then the files, then
 /// the word that they are done. What dies before the line has changed nothing; what dies after it is finished by the next who
-/// holds the sandbox's lock. The cost is that of the files changed, however large the project is. Needs the sandbox's lock.
+/// holds the sandbox's lock. The cost is that of the files changed, however large the project is. Needs the sandbox's lock, and
+/// <see cref="BeginAsync"/> each time it was taken.
 /// </summary>
 internal sealed class SnapshotWriter(
     string sandboxId, SnapshotLog log, WorkTree tree, ObjectStore objects, SandboxOptions options, TimeProvider time)
 {
+    // True while the lock is held: nobody else writes to the log then.
+    private LogTail? _tail;
+
     /// <summary>Makes the changes as a whole, or none.</summary>
     public async Task<SandboxResult<SandboxChange>> ChangeAsync(
         string label, IReadOnlyList<PlannedChange> planned, CancellationToken cancellationToken)
@@ -29,7 +33,7 @@ internal sealed class SnapshotWriter(
         if (planned.Where(p => !BelowDeleted(p.Path, deleted)).Select(p => tree.CheckWritable(p.Path).Refusal)
             .FirstOrDefault(r => r is not null) is { } refused)
             return refused;
-        var tail = await RecoverAsync(cancellationToken);
+        var tail = Tail;
         if (tail.Snapshot >= options.MaxSnapshots)
             return NoMore(tail.Snapshot);
 
@@ -53,14 +57,14 @@ internal sealed class SnapshotWriter(
             if (files > options.MaxFiles && files > tail.Files)
                 return new Refusal(RefusalCodes.TooMany, $"The sandbox would hold {files} files; at most {options.MaxFiles} are possible.");
             line = Line(tail, label) with { Changes = changes, Files = files };
-            tail = await log.AppendAsync(tail, line, durable: true, cancellationToken);
+            _tail = tail = await log.AppendAsync(tail, line, durable: true, cancellationToken);
         }
 
         Fault("logged");
         var snapshot = SnapshotOf(line, tail);
         // From here on nothing stops half-way: not even the caller going away.
         var contents = planned.ToDictionary(p => p.Path.ToString(), p => p.Content, StringComparer.Ordinal);
-        var (_, problem) = await FinishAsync(tail, line, contents);
+        (_tail, var problem) = await FinishAsync(tail, line, contents);
         return problem is not null ? problem : new SandboxChange(snapshot, [.. planned.Select(p => p.Path.ToString())]);
     }
 
@@ -68,22 +72,29 @@ internal sealed class SnapshotWriter(
     public async Task<SandboxResult<Snapshot>> SaveAsync(
         string label, IReadOnlyList<PathChange> found, int files, CancellationToken cancellationToken)
     {
-        var tail = await RecoverAsync(cancellationToken);
+        var tail = Tail;
         if (tail.Snapshot >= options.MaxSnapshots)
             return NoMore(tail.Snapshot);
         var line = Line(tail, label) with { Found = found.Count > 0 ? found : null, Files = files };
-        return SnapshotOf(line, await log.AppendAsync(tail, line, durable: true, cancellationToken));
+        _tail = await log.AppendAsync(tail, line, durable: true, cancellationToken);
+        return SnapshotOf(line, _tail);
     }
 
-    /// <summary>Finishes what a dead process began, and returns the end of the log.</summary>
-    public async Task<LogTail> RecoverAsync(CancellationToken cancellationToken)
+    /// <summary>Finishes what a dead process began. The first thing to do whenever the lock was taken: others have written since the last time.</summary>
+    public async Task BeginAsync(CancellationToken cancellationToken)
     {
+        _tail = null;
         var tail = await log.TailAsync(cancellationToken);
-        if (tail.Pending is not { } line)
-            return tail;
-        tree.ClearScratch();
-        return (await FinishAsync(tail, line, [])).Tail;
+        if (tail.Pending is { } line)
+        {
+            tree.ClearScratch();
+            (tail, _) = await FinishAsync(tail, line, []);
+        }
+
+        _tail = tail;
     }
+
+    private LogTail Tail => _tail ?? throw new InvalidOperationException("The end of the log is known only after the lock was taken.");
 
     /// <summary>What stands at a path, its content kept in the object store. The caller holds the store's gate.</summary>
     public async Task<SandboxResult<Found>> StateAsync(SandboxPath path, CancellationToken cancellationToken)

@@ -32,7 +32,8 @@ internal sealed class WorkTree(string root, string scratch)
         int read;
         while (length < buffer.Length && (read = await RandomAccess.ReadAsync(file.Handle, buffer.AsMemory(length), length, cancellationToken)) > 0)
             length += read;
-        return buffer[..length];
+        // Shorter only when somebody cut the file meanwhile.
+        return length == buffer.Length ? buffer : buffer[..length];
     }
 
     /// <summary>Opens a regular file with one name for reading.</summary>
