@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace Aura.Host.Api;
 
@@ -12,38 +13,49 @@ internal sealed record RequestBody(JsonElement Root, string Hash)
     public static async Task<(RequestBody? Body, IResult? Problem)> ReadAsync(
         HttpRequest request, int maxBytes, CancellationToken cancellationToken, int maxDepth = 32)
     {
-        if (!request.HasJsonContentType())
+        var (bytes, status) = await BytesAsync(request, maxBytes, cancellationToken);
+        return status switch
         {
-            return (null, Results.Problem(
-                statusCode: StatusCodes.Status415UnsupportedMediaType, title: "The body must be JSON",
-                detail: $"Send the header 'Content-Type: application/json' (it is '{request.ContentType}')."));
-        }
-
-        if (request.ContentLength > maxBytes)
-            return (null, TooLarge(maxBytes));
-        using var buffer = new MemoryStream();
-        var chunk = new byte[16 << 10];
-        int read;
-        while ((read = await request.Body.ReadAsync(chunk, cancellationToken)) > 0)
-        {
-            if (buffer.Length + read > maxBytes)
-                return (null, TooLarge(maxBytes));
-            await buffer.WriteAsync(chunk.AsMemory(0, read), cancellationToken);
-        }
-
-        return Parse(buffer.ToArray(), maxDepth);
+            StatusCodes.Status415UnsupportedMediaType => (null, Results.Problem(
+                statusCode: status, title: "The body must be JSON",
+                detail: $"Send the header 'Content-Type: application/json' (it is '{request.ContentType}').")),
+            StatusCodes.Status413PayloadTooLarge => (null, Results.Problem(
+                statusCode: status, title: "The body is too large", detail: $"At most {maxBytes} bytes are accepted.")),
+            _ => Parse(bytes, maxDepth),
+        };
     }
 
-    internal static (RequestBody? Body, IResult? Problem) Parse(byte[] bytes, int maxDepth = 32)
+    /// <summary>The bytes that are said to be JSON, and 200; or 413 or 415.</summary>
+    internal static async Task<(ReadOnlyMemory<byte> Bytes, int Status)> BytesAsync(HttpRequest request, int maxBytes, CancellationToken cancellationToken)
+    {
+        if (!request.HasJsonContentType())
+            return (default, StatusCodes.Status415UnsupportedMediaType);
+        if (request.ContentLength > maxBytes)
+            return (default, StatusCodes.Status413PayloadTooLarge);
+        // One more than there should be: that it is not filled shows the end. What is merely announced is not believed.
+        var buffer = new byte[Math.Min(request.ContentLength ?? (4 << 10), 64 << 10) + 1];
+        int read, length = 0;
+        while ((read = await request.Body.ReadAsync(buffer.AsMemory(length), cancellationToken)) > 0)
+        {
+            if ((length += read) > maxBytes)
+                return (default, StatusCodes.Status413PayloadTooLarge);
+            if (length == buffer.Length)
+                Array.Resize(ref buffer, (int)Math.Min(2L * length, maxBytes + 1L));
+        }
+
+        return (buffer.AsMemory(0, length), StatusCodes.Status200OK);
+    }
+
+    internal static (RequestBody? Body, IResult? Problem) Parse(ReadOnlyMemory<byte> bytes, int maxDepth = 32)
     {
         try
         {
-            var root = JsonElement.Parse(bytes, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = maxDepth });
+            var root = JsonElement.Parse(bytes.Span, new JsonDocumentOptions { AllowDuplicateProperties = false, MaxDepth = maxDepth });
             if (root.ValueKind != JsonValueKind.Object)
                 return (null, Problems.Field("$", $"must be a JSON object, not {Kind(root)}."));
             var errors = new FieldErrors();
-            CheckTexts(root, "", errors);
-            return errors.Any ? (null, errors.ToResult()) : (new(root, Convert.ToHexStringLower(SHA256.HashData(bytes))), null);
+            CheckTexts(bytes.Span, root, errors);
+            return errors.Any ? (null, errors.ToResult()) : (new(root, Convert.ToHexStringLower(SHA256.HashData(bytes.Span))), null);
         }
         catch (InvalidOperationException)
         {
@@ -67,16 +79,25 @@ internal sealed record RequestBody(JsonElement Root, string Hash)
         _ => "null",
     };
 
-    // JSON may escape what no text can hold: NUL (PostgreSQL refuses it) and halves of surrogate pairs (reading them throws).
-    private static void CheckTexts(JsonElement element, string path, FieldErrors errors)
+    /// <summary>
+    /// JSON may escape what no text can hold: NUL (PostgreSQL refuses it) and halves of surrogate pairs (reading them throws, as it does
+    /// when the bytes are no UTF-8). Without an escape there is nothing to look for.
+    /// </summary>
+    internal static void CheckTexts(ReadOnlySpan<byte> json, JsonElement root, FieldErrors errors, bool takesNul = false)
+    {
+        if (json.IndexOf("\\u"u8) >= 0 || !Utf8.IsValid(json))
+            CheckTexts(root, "", errors, takesNul);
+    }
+
+    private static void CheckTexts(JsonElement element, string path, FieldErrors errors, bool takesNul)
     {
         switch (element.ValueKind)
         {
             case JsonValueKind.Object:
                 foreach (var member in element.EnumerateObject())
                 {
-                    if (Text(() => member.Name) is { } name)
-                        CheckTexts(member.Value, path.Length == 0 ? name : $"{path}.{name}", errors);
+                    if (Text(() => member.Name, takesNul) is { } name)
+                        CheckTexts(member.Value, path.Length == 0 ? name : $"{path}.{name}", errors, takesNul);
                     else
                         errors.Add(path.Length == 0 ? "$" : path, "has a member whose name holds NUL or half of a surrogate pair.");
                 }
@@ -85,19 +106,19 @@ internal sealed record RequestBody(JsonElement Root, string Hash)
             case JsonValueKind.Array:
                 var index = 0;
                 foreach (var item in element.EnumerateArray())
-                    CheckTexts(item, $"{path}[{index++}]", errors);
+                    CheckTexts(item, $"{path}[{index++}]", errors, takesNul);
                 break;
-            case JsonValueKind.String when Text(element.GetString) is null:
+            case JsonValueKind.String when Text(element.GetString, takesNul) is null:
                 errors.Add(path, "holds NUL or half of a surrogate pair, which no text may.");
                 break;
         }
     }
 
-    private static string? Text(Func<string?> read)
+    private static string? Text(Func<string?> read, bool takesNul)
     {
         try
         {
-            return read() is { } text && !text.Contains('\0', StringComparison.Ordinal) ? text : null;
+            return read() is { } text && (takesNul || !text.Contains('\0', StringComparison.Ordinal)) ? text : null;
         }
         catch (InvalidOperationException)
         {
@@ -110,7 +131,4 @@ internal sealed record RequestBody(JsonElement Root, string Hash)
         var end = message.IndexOf(" LineNumber:", StringComparison.Ordinal);
         return end < 0 ? message : message[..end];
     }
-
-    private static IResult TooLarge(int maxBytes) => Results.Problem(
-        statusCode: StatusCodes.Status413PayloadTooLarge, title: "The body is too large", detail: $"At most {maxBytes} bytes are accepted.");
 }

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Diagnostics;
 using System.Reflection;
 using System.Text.Json;
@@ -20,6 +21,7 @@ internal sealed partial class EmployeeServer(McpMetrics metrics, ILogger<Employe
     public const string FilesUri = "aura://files/";
     private const int ResourcePage = 200;
     private static readonly TimeSpan ListsLive = TimeSpan.FromHours(1);
+    private static readonly IReadOnlyDictionary<string, JsonElement> NoArguments = ReadOnlyDictionary<string, JsonElement>.Empty;
 
     private static readonly List<Tool> Tools = [.. ToolCatalog.All.Select(ToolOf)];
 
@@ -72,7 +74,7 @@ internal sealed partial class EmployeeServer(McpMetrics metrics, ILogger<Employe
         await using var progress = request.Params.ProgressToken is { } token ? new ProgressNotes(request.Server, token, cancellationToken) : null;
         try
         {
-            result = await session.CallAsync(tool, ArgumentsOf(request.Params), progress, cancellationToken);
+            result = await session.CallAsync(tool, request.Params.Arguments?.AsReadOnly() ?? NoArguments, progress, cancellationToken);
         }
         catch (NpgsqlException e)
         {
@@ -110,9 +112,6 @@ internal sealed partial class EmployeeServer(McpMetrics metrics, ILogger<Employe
             StructuredContent = JsonSerializer.SerializeToElement(new { error = new { code = result.RefusalCode, message = result.Text } }),
         }
         : new() { Content = [new TextContentBlock { Text = result.Text }], StructuredContent = result.Structured };
-
-    private static JsonElement ArgumentsOf(CallToolRequestParams call) =>
-        JsonSerializer.SerializeToElement(call.Arguments ?? new Dictionary<string, JsonElement>());
 
     private static ListResourcesResult List(Sandbox sandbox, string? cursor)
     {

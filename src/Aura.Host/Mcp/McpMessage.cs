@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Aura.Host.Api;
 using ModelContextProtocol;
 using ModelContextProtocol.Protocol;
 
@@ -63,64 +64,33 @@ internal sealed record McpMessage(JsonRpcMessage Message, JsonElement Root)
     /// <summary>The body as JSON within the limits.</summary>
     public static async Task<(JsonElement Root, McpRefusal? Refusal)> ReadJsonAsync(HttpRequest request, CancellationToken cancellationToken)
     {
-        if (!request.HasJsonContentType())
-            return (default, new(StatusCodes.Status415UnsupportedMediaType, "not_json", "Send the header 'Content-Type: application/json'."));
-        if (request.ContentLength > MaxBytes)
-            return (default, TooLarge);
-        using var buffer = new MemoryStream();
-        var chunk = new byte[16 << 10];
-        int read;
-        while ((read = await request.Body.ReadAsync(chunk, cancellationToken)) > 0)
-        {
-            if (buffer.Length + read > MaxBytes)
-                return (default, TooLarge);
-            await buffer.WriteAsync(chunk.AsMemory(0, read), cancellationToken);
-        }
-
-        var bytes = buffer.GetBuffer().AsMemory(0, (int)buffer.Length);
-        if (IsTooDeep(bytes.Span))
-            return (default, new(StatusCodes.Status400BadRequest, "too_deep", $"The document is nested deeper than {MaxDepth} levels."));
+        var (bytes, status) = await RequestBody.BytesAsync(request, MaxBytes, cancellationToken);
+        if (status == StatusCodes.Status415UnsupportedMediaType)
+            return (default, new(status, "not_json", "Send the header 'Content-Type: application/json'."));
+        if (status == StatusCodes.Status413PayloadTooLarge)
+            return (default, new(status, "too_large", $"At most {MaxBytes} bytes are taken."));
         try
         {
             var root = JsonElement.Parse(bytes.Span, Strict);
-            ReadTexts(root);
-            return (root, null);
+            var errors = new FieldErrors();
+            // A file may hold NUL.
+            RequestBody.CheckTexts(bytes.Span, root, errors, takesNul: true);
+            return errors.Any ? (default, Malformed) : (root, null);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return (default, new(
-                StatusCodes.Status400BadRequest, "malformed_json",
-                "The body is not well-formed JSON, an object in it has a name twice, or a text holds half of a surrogate pair."));
+            return (default, IsTooDeep(bytes.Span)
+                ? new(StatusCodes.Status400BadRequest, "too_deep", $"The document is nested deeper than {MaxDepth} levels.") : Malformed);
         }
     }
 
-    // JSON may escape half of a surrogate pair; reading it throws, here rather than somewhere later.
-    private static void ReadTexts(JsonElement element)
-    {
-        if (element.ValueKind == JsonValueKind.String)
-        {
-            _ = element.GetString();
-        }
-        else if (element.ValueKind == JsonValueKind.Array)
-        {
-            foreach (var item in element.EnumerateArray())
-                ReadTexts(item);
-        }
-        else if (element.ValueKind == JsonValueKind.Object)
-        {
-            foreach (var member in element.EnumerateObject())
-            {
-                _ = member.Name;
-                ReadTexts(member.Value);
-            }
-        }
-    }
-
-    private static McpRefusal TooLarge => new(StatusCodes.Status413PayloadTooLarge, "too_large", $"At most {MaxBytes} bytes are taken.");
+    private static McpRefusal Malformed => new(
+        StatusCodes.Status400BadRequest, "malformed_json",
+        "The body is not well-formed JSON, an object in it has a name twice, or a text holds half of a surrogate pair.");
 
     private static McpRefusal Invalid(string detail) => new(StatusCodes.Status400BadRequest, "invalid_message", detail);
 
-    // Told apart from other malformed documents before anything is built of it; strings are skipped.
+    // Tells this from other malformed documents; strings are skipped.
     private static bool IsTooDeep(ReadOnlySpan<byte> json)
     {
         var depth = 0;

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Aura.Host.Api;
@@ -72,19 +73,18 @@ internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes p
     {
         if (await EnterAsync(http) is not { } caller || await BodyAsync(http, caller) is not { } body)
             return;
-        var arguments = JsonObject.Create(body)!;
-        var session = arguments[SessionId] is JsonValue value && value.TryGetValue<string>(out var id) ? id : null;
-        arguments.Remove(SessionId);
-        await CallAsync(http, caller, session, tool, JsonSerializer.SerializeToElement(arguments));
+        var arguments = body.EnumerateObject().ToDictionary(m => m.Name, m => m.Value, StringComparer.Ordinal);
+        var session = arguments.Remove(SessionId, out var id) && id.ValueKind == JsonValueKind.String ? id.GetString() : null;
+        await CallAsync(http, caller, session, tool, arguments);
     }
 
     private async Task DiffAsync(HttpContext http)
     {
         if (await EnterAsync(http) is { } caller)
-            await CallAsync(http, caller, http.Request.Query[SessionId], ToolNames.Diff, JsonSerializer.SerializeToElement(new { }));
+            await CallAsync(http, caller, http.Request.Query[SessionId], ToolNames.Diff, ReadOnlyDictionary<string, JsonElement>.Empty);
     }
 
-    private async Task CallAsync(HttpContext http, McpCaller caller, string? sessionId, string tool, JsonElement arguments)
+    private async Task CallAsync(HttpContext http, McpCaller caller, string? sessionId, string tool, IReadOnlyDictionary<string, JsonElement> arguments)
     {
         var withText = false;
         if (http.Request.Query.TryGetValue(Text, out var asked) && !bool.TryParse(asked, out withText))

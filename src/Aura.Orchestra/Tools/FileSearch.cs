@@ -8,7 +8,7 @@ namespace Aura.Orchestra.Tools;
 
 /// <summary>What to look for and where.</summary>
 /// <param name="After">Only behind this place; null from the beginning.</param>
-internal sealed record SearchRequest(string Pattern, string Glob, bool IgnoreCase, int Context, int Limit, (string Path, int Line)? After);
+internal sealed record SearchRequest(string Pattern, Glob Glob, bool IgnoreCase, int Context, int Limit, (string Path, int Line)? After);
 
 /// <summary>Finds lines in a sandbox's files, within limits of time, matches and text.</summary>
 internal static class FileSearch

@@ -1,3 +1,4 @@
+using System.Collections.ObjectModel;
 using System.Text.Json;
 using Aura.Orchestra.Employees;
 
@@ -26,20 +27,36 @@ public static class ToolCodes
 internal sealed class ToolArguments
 {
     private readonly string _tool;
-    private readonly JsonElement _arguments;
+    private readonly IReadOnlyDictionary<string, JsonElement> _arguments;
 
-    public ToolArguments(ToolDefinition tool, JsonElement arguments)
+    /// <param name="arguments">Null when they were no JSON object.</param>
+    public ToolArguments(ToolDefinition tool, IReadOnlyDictionary<string, JsonElement>? arguments)
     {
-        (_tool, _arguments) = (tool.Name, arguments);
-        if (arguments.ValueKind != JsonValueKind.Object)
+        (_tool, _arguments) = (tool.Name, arguments ?? None);
+        if (arguments is null)
         {
             Complain("The arguments must be one JSON object.");
             return;
         }
 
-        var known = JsonDocument.Parse(tool.Schema).RootElement.GetProperty("properties").EnumerateObject().Select(p => p.Name).ToList();
-        foreach (var argument in arguments.EnumerateObject().Where(a => !known.Contains(a.Name)))
-            Complain($"There is no argument '{Shown(argument.Name)}'. {(known.Count == 0 ? "It takes none." : $"Known: {string.Join(", ", known)}.")}");
+        foreach (var name in arguments.Keys.Where(name => !tool.Arguments.Contains(name)))
+        {
+            Complain($"There is no argument '{Shown(name)}'. {(tool.Arguments.Count == 0 ? "It takes none." : $"Known: {string.Join(", ", tool.Arguments)}.")}");
+            break;
+        }
+    }
+
+    public static IReadOnlyDictionary<string, JsonElement> None { get; } = ReadOnlyDictionary<string, JsonElement>.Empty;
+
+    /// <summary>The members of a JSON object; null when it is none.</summary>
+    public static IReadOnlyDictionary<string, JsonElement>? Of(JsonElement arguments)
+    {
+        if (arguments.ValueKind != JsonValueKind.Object)
+            return null;
+        var members = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        foreach (var member in arguments.EnumerateObject())
+            members[member.Name] = member.Value;
+        return members;
     }
 
     /// <summary>Null while every argument was right.</summary>
@@ -123,7 +140,7 @@ internal sealed class ToolArguments
 
     // Models write null for what they leave out.
     private JsonElement? Get(string name) =>
-        _arguments.ValueKind == JsonValueKind.Object && _arguments.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        _arguments.TryGetValue(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private T Missing<T>(string name, T instead) => Complain($"The argument '{name}' is missing.", instead);
 

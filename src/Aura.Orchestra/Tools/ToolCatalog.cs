@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Aura.Orchestra.Tools;
 
 /// <summary>One tool, as every way in tells it: MCP, the plain endpoints, and adapters that call a model themselves.</summary>
@@ -5,6 +7,9 @@ namespace Aura.Orchestra.Tools;
 /// <param name="Schema">JSON schema of the arguments.</param>
 public sealed record ToolDefinition(string Name, string Description, string Schema)
 {
+    /// <summary>The names that <see cref="Schema"/> gives the arguments.</summary>
+    internal IReadOnlyList<string> Arguments { get; } = [.. JsonElement.Parse(Schema).GetProperty("properties").EnumerateObject().Select(p => p.Name)];
+
     /// <summary>For people.</summary>
     public string Title { get; init; } = Name;
 

@@ -40,8 +40,15 @@ public sealed class ToolSession
     private NpgsqlDataSource Db => _services.DataSource;
 
     /// <summary>Does one call. A refusal is a value that a model can act on; exceptions mean that the machine is broken.</summary>
+    /// <param name="arguments">A JSON object; anything else is refused.</param>
+    public Task<ToolResult> CallAsync(
+        string tool, JsonElement arguments, IProgress<ToolProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        CallAsync(tool, ToolArguments.Of(arguments), progress, cancellationToken);
+
+    /// <inheritdoc cref="CallAsync(string, JsonElement, IProgress{ToolProgress}?, CancellationToken)"/>
+    /// <param name="arguments">By their names; null is refused.</param>
     public async Task<ToolResult> CallAsync(
-        string tool, JsonElement arguments, IProgress<ToolProgress>? progress = null, CancellationToken cancellationToken = default)
+        string tool, IReadOnlyDictionary<string, JsonElement>? arguments, IProgress<ToolProgress>? progress, CancellationToken cancellationToken)
     {
         var record = new List<NpgsqlBatchCommand>();
         if (ToolCatalog.Find(tool) is not { } definition)
@@ -86,7 +93,7 @@ public sealed class ToolSession
 
     private Task<ToolResult> ListAsync(Call call)
     {
-        var pattern = call.Given.OptionalText("pattern", MaxGlob) is { Length: > 0 } given ? given : "**";
+        var pattern = call.Given.OptionalText("pattern", MaxGlob) is { Length: > 0 } given ? given : Glob.Everything.Pattern;
         var limit = call.Given.Integer("limit", 1, 2000) ?? DefaultPage;
         var cursor = call.Given.OptionalText("cursor", 2048) is { Length: > 0 } c ? c : null;
         call.Target = pattern;
@@ -98,9 +105,9 @@ public sealed class ToolSession
         var after = cursor is null ? null : Cursors.Read(cursor);
         if (cursor is not null && after is null)
             return BadCursor(ToolNames.ListFiles);
-        if (GlobProblem(pattern) is { } problem)
-            return problem;
-        var files = Sandbox.ListFiles(pattern).Where(f => after is null || string.CompareOrdinal(f.Path, after) > 0).Take(limit + 1).ToList();
+        if (Glob.TryCreate(pattern) is not { } glob)
+            return BadGlob(pattern);
+        var files = Sandbox.ListFiles(glob).Where(f => after is null || string.CompareOrdinal(f.Path, after) > 0).Take(limit + 1).ToList();
         var next = files.Count > limit ? Cursors.Write(files[limit - 1].Path) : null;
         var page = files.Take(limit).ToList();
         var text = page.Count == 0 ? "" : string.Join('\n', page.Select(f => f.Path));
@@ -152,7 +159,7 @@ public sealed class ToolSession
     private async Task<ToolResult> SearchAsync(Call call)
     {
         var pattern = call.Target = call.Given.Text("pattern", 1000);
-        var glob = call.Given.OptionalText("glob", MaxGlob) is { Length: > 0 } given ? given : "**";
+        var among = call.Given.OptionalText("glob", MaxGlob) is { Length: > 0 } given ? given : Glob.Everything.Pattern;
         var ignoreCase = call.Given.Flag("ignore_case");
         var context = call.Given.Integer("context", 0, 10) ?? 0;
         var limit = call.Given.Integer("limit", 1, 500) ?? 100;
@@ -162,7 +169,9 @@ public sealed class ToolSession
         var after = cursor is null ? null : FileSearch.PlaceOf(cursor);
         if (cursor is not null && after is null)
             return BadCursor(ToolNames.SearchFiles);
-        return GlobProblem(glob) ?? await FileSearch.RunAsync(Sandbox, new(pattern, glob, ignoreCase, context, limit, after), call.Progress, call.Cancel);
+        return Glob.TryCreate(among) is { } glob
+            ? await FileSearch.RunAsync(Sandbox, new(pattern, glob, ignoreCase, context, limit, after), call.Progress, call.Cancel)
+            : BadGlob(among);
     }
 
     private async Task<ToolResult> WriteAsync(Call call)
@@ -336,18 +345,8 @@ public sealed class ToolSession
     private static ToolResult BadCursor(string tool) => ToolResult.Refused(
         ToolCodes.InvalidArguments, $"{tool}: 'cursor' is none that this tool gave. Leave it out to begin anew.");
 
-    private static ToolResult? GlobProblem(string pattern)
-    {
-        try
-        {
-            _ = new Glob(pattern);
-            return null;
-        }
-        catch (Exception e) when (e is ArgumentException or NotSupportedException)
-        {
-            return ToolResult.Refused(ToolCodes.InvalidPattern, $"'{Cut(pattern)}' cannot be read as a glob. Use *, **, ?, {{a,b}} and [ab].");
-        }
-    }
+    private static ToolResult BadGlob(string pattern) => ToolResult.Refused(
+        ToolCodes.InvalidPattern, $"'{Cut(pattern)}' cannot be read as a glob. Use *, **, ?, {{a,b}} and [ab].");
 
     private static string Cut(string text, int length = MaxTarget) => text.Length > length ? text[..length] + "…" : text;
 

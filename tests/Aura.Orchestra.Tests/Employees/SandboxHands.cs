@@ -15,7 +15,7 @@ internal sealed class SandboxHands(Sandbox sandbox) : IEmployeeTools
     {
         if (ToolCatalog.Find(tool) is not { } definition || !Definitions.Contains(definition))
             return ToolResult.Refused(ToolCodes.UnknownTool, $"There is no tool '{tool}'.");
-        var given = new ToolArguments(definition, arguments);
+        var given = new ToolArguments(definition, ToolArguments.Of(arguments));
         switch (tool)
         {
             case ToolNames.ListFiles:
