@@ -25,6 +25,7 @@ public sealed class JobTokens(TokenSigner signer, TimeProvider time)
 
     private readonly SignedTokens _tokens = new(Type, "aura-mcp", signer, time);
 
+    /// <param name="lifetime">At most <see cref="Lifetime"/>, which is also what null stands for.</param>
     public string Issue(JobTokenClaims claims, TimeSpan? lifetime = null)
     {
         ArgumentNullException.ThrowIfNull(claims);
@@ -39,7 +40,7 @@ public sealed class JobTokens(TokenSigner signer, TimeProvider time)
                 ["task"] = claims.Task,
                 ["fence"] = claims.Fence,
             },
-            lifetime ?? Lifetime);
+            lifetime < Lifetime ? lifetime.Value : Lifetime);
     }
 
     /// <summary>The claims, or why the token is not taken. Does not know about leases.</summary>
