@@ -320,7 +320,8 @@ public sealed class ToolSession
             return result;
         if (cancellationToken is { } cancel)
         {
-            await Db.CommitAsync(record, cancel);
+            // That something was looked at need not survive a crash of the database: the next call does not wait for the disk.
+            await Db.CommitAsync(record, cancel, isDurable: false);
             return result;
         }
 

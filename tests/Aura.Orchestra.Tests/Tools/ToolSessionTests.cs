@@ -63,6 +63,26 @@ public sealed class ToolSessionTests(TestDatabase database) : IClassFixture<Test
         (await ScalarAsync<string>(_db, $"SELECT data->>'refused' FROM aura.job_events WHERE job_id = '{job}' AND type = 'job.tool'")).ShouldBe(code);
     }
 
+    [Theory]
+    [InlineData(ToolNames.ReadFile, """{"path":"a.txt"}""", "off")]
+    [InlineData(ToolNames.ReadFile, """{"path":"../a.txt"}""", "on")]
+    [InlineData(ToolNames.WriteFile, """{"path":"a.txt","content":""}""", "on")]
+    public async Task CallAsync_ThatOnlyReads_DoesNotWaitForTheDiskAndAllElseDoes(string tool, string arguments, string expected)
+    {
+        await using var project = await TestProject.CreateAsync(("a.txt", "one\n"));
+        var (job, session) = await SessionAsync(project, project.Options);
+        await using (var note = _db.CreateCommand($"""
+            CREATE FUNCTION aura.note_commit() RETURNS trigger LANGUAGE plpgsql AS $f$
+            BEGIN NEW.data := NEW.data || jsonb_build_object('commit', current_setting('synchronous_commit')); RETURN NEW; END $f$;
+            CREATE TRIGGER note_commit BEFORE INSERT ON aura.job_events FOR EACH ROW WHEN (NEW.job_id = '{job}') EXECUTE FUNCTION aura.note_commit();
+            """))
+            await note.ExecuteNonQueryAsync(Cancel);
+        await session.CallAsync(tool, JsonElement.Parse(arguments), null, Cancel);
+        (await ScalarAsync<string>(_db, $"SELECT data->>'commit' FROM aura.job_events WHERE job_id = '{job}' AND type = 'job.tool'")).ShouldBe(expected);
+        await using var away = _db.CreateCommand("DROP TRIGGER note_commit ON aura.job_events; DROP FUNCTION aura.note_commit()");
+        await away.ExecuteNonQueryAsync(Cancel);
+    }
+
     [Fact]
     public async Task CallAsync_InASandboxWithoutAJob_LeavesItsEventAndNoRowOfASnapshot()
     {
