@@ -1,5 +1,5 @@
-using System.Security.Claims;
 using System.Text.Json;
+using Aura.Host.Elsa;
 using Aura.Host.Security;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
@@ -47,7 +47,7 @@ internal static class WorkflowFilesApi
     }
 
     private static async Task<IResult> ImportAsync(
-        HttpRequest request, bool? publish, bool? force, string? seen, ClaimsPrincipal user, [FromServices] DefinitionStore store, CancellationToken cancellationToken)
+        HttpRequest request, bool? publish, bool? force, string? seen, HttpContext http, [FromServices] DefinitionStore store, CancellationToken cancellationToken)
     {
         var (definition, problem) = await ReadAsync(request, cancellationToken);
         if (problem is not null)
@@ -55,7 +55,7 @@ internal static class WorkflowFilesApi
         try
         {
             var import = await store.ImportFileAsync(
-                definition!.Json, publish ?? false, seen, force ?? false, user.Identity?.Name, cancellationToken);
+                definition!.Json, publish ?? false, seen, force ?? false, ElsaRequest.Actor(http), DefinitionActionsApi.Record(http), cancellationToken);
             var findings = import.Findings.Select(FindingItem.Of).ToList();
             return import.Outcome switch
             {

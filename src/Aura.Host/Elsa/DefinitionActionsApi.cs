@@ -1,6 +1,8 @@
 using Aura.Host.Security;
+using Aura.Orchestra.Audit;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
+using Npgsql;
 
 namespace Aura.Host.Elsa;
 
@@ -26,14 +28,14 @@ internal static class DefinitionActionsApi
     }
 
     private static async Task<IResult> PublishAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        await store.PublishAsync(definitionId, actor: ElsaRequest.Actor(http), cancellationToken: cancellationToken) is { } result
+        await store.PublishAsync(definitionId, actor: ElsaRequest.Actor(http), along: Record(http), cancellationToken: cancellationToken) is { } result
             ? await DefinitionViews.PublishedAsync(http, store, result, null, cancellationToken)
             : NoDefinition(definitionId);
 
     /// <summary>Answers with the latest version, which an editor goes on with; what is not published is retracted already.</summary>
     private static async Task<IResult> RetractAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
     {
-        await store.RetractAsync(definitionId, cancellationToken);
+        await store.RetractAsync(definitionId, Record(http), cancellationToken);
         return await store.FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is { } latest
             ? Results.Json(await DefinitionViews.FullAsync(http, store, latest, null, cancellationToken), ElsaApi.Json)
             : NoDefinition(definitionId);
@@ -41,7 +43,7 @@ internal static class DefinitionActionsApi
 
     private static async Task<IResult> RevertAsync(
         string definitionId, int version, HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        await store.RevertAsync(definitionId, version, ElsaRequest.Actor(http), cancellationToken) is { } draft
+        await store.RevertAsync(definitionId, version, ElsaRequest.Actor(http), Record(http), cancellationToken) is { } draft
             ? Results.Json(DefinitionViews.Summary(DefinitionViews.SummaryOf(draft), await DefinitionLinks.OfAsync(http)), ElsaApi.Json)
             : ElsaProblem.NotFound($"There is no version {version} of a workflow definition '{definitionId}'.");
 
@@ -54,7 +56,7 @@ internal static class DefinitionActionsApi
     {
         if (await store.FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is null)
             return NoDefinition(definitionId);
-        if (await store.UpdateConsumersAsync(definitionId, ElsaRequest.Actor(http), cancellationToken) is not { } changed)
+        if (await store.UpdateConsumersAsync(definitionId, ElsaRequest.Actor(http), Record(http), cancellationToken) is not { } changed)
             return ElsaProblem.Refused($"'{definitionId}' has no published version that other workflows could be moved to. Publish it first.");
         var names = changed.Count == 0 ? [] : (await store.ListAsync(new() { DefinitionIds = changed }, 0, changed.Count, cancellationToken: cancellationToken)).Items;
         return Results.Json(new { affectedWorkflows = names.Select(d => d.Name ?? d.DefinitionId) }, ElsaApi.Json);
@@ -64,14 +66,14 @@ internal static class DefinitionActionsApi
     {
         var query = ElsaRequest.Of(http.Request.Query);
         var evenRunning = query.Flag("evenRunning") ?? false;
-        return query.Refusal ?? (await store.DeleteAsync(definitionId, evenRunning, cancellationToken) ? Results.NoContent() : NoDefinition(definitionId));
+        return query.Refusal ?? (await store.DeleteAsync(definitionId, evenRunning, Record(http), cancellationToken) ? Results.NoContent() : NoDefinition(definitionId));
     }
 
     private static async Task<IResult> DeleteVersionAsync(string id, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
     {
         var query = ElsaRequest.Of(http.Request.Query);
         var evenRunning = query.Flag("evenRunning") ?? false;
-        return query.Refusal ?? (await store.DeleteVersionAsync(id, evenRunning, cancellationToken) ? Results.NoContent() : DefinitionsApi.NoVersion(id));
+        return query.Refusal ?? (await store.DeleteVersionAsync(id, evenRunning, Record(http), cancellationToken) ? Results.NoContent() : DefinitionsApi.NoVersion(id));
     }
 
     /// <summary>Each is published on its own: one that is refused does not keep the others back.</summary>
@@ -86,7 +88,7 @@ internal static class DefinitionActionsApi
         {
             await TryAsync(refused, id, async () =>
             {
-                var result = await store.PublishAsync(id, actor: ElsaRequest.Actor(http), cancellationToken: cancellationToken);
+                var result = await store.PublishAsync(id, actor: ElsaRequest.Actor(http), along: Record(http), cancellationToken: cancellationToken);
                 if (result is { Definition.IsPublished: false })
                     refused.Add(new(id, [.. result.ValidationErrors.Select(e => e.Message)]));
                 else
@@ -108,7 +110,7 @@ internal static class DefinitionActionsApi
         {
             await TryAsync(refused, id, async () =>
             {
-                var isRetracted = await store.RetractAsync(id, cancellationToken) is not null;
+                var isRetracted = await store.RetractAsync(id, Record(http), cancellationToken) is not null;
                 var exists = isRetracted || await store.FindAsync(id, VersionOptions.Latest, cancellationToken) is not null;
                 (isRetracted ? retracted : exists ? already : missing).Add(id);
             });
@@ -118,10 +120,10 @@ internal static class DefinitionActionsApi
     }
 
     private static Task<IResult> BulkDeleteAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        DeleteAllAsync(http, "definitionIds", id => store.DeleteAsync(id, cancellationToken: cancellationToken), cancellationToken);
+        DeleteAllAsync(http, "definitionIds", id => store.DeleteAsync(id, along: Record(http), cancellationToken: cancellationToken), cancellationToken);
 
     private static Task<IResult> BulkDeleteVersionsAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        DeleteAllAsync(http, "ids", id => store.DeleteVersionAsync(id, cancellationToken: cancellationToken), cancellationToken);
+        DeleteAllAsync(http, "ids", id => store.DeleteVersionAsync(id, along: Record(http), cancellationToken: cancellationToken), cancellationToken);
 
     private static async Task<IResult> DeleteAllAsync(HttpContext http, string member, Func<string, Task<bool>> delete, CancellationToken cancellationToken)
     {
@@ -156,6 +158,25 @@ internal static class DefinitionActionsApi
             body.Refuse(member, $"names {ids.Count}; at most {MaxIds} are taken at once.");
         return body.Refusal is { } refusal ? (null, refusal) : (ids, null);
     }
+
+    /// <summary>The audit record of a change, for the transaction that makes it.</summary>
+    public static Func<DefinitionChange, NpgsqlBatchCommand> Record(HttpContext http)
+    {
+        var actor = ElsaRequest.Actor(http);
+        return change => AuditLog.Record(actor, ActionOf(change.Act), details: new
+        {
+            definition_id = change.Definition.DefinitionId,
+            version = change.Definition.Version,
+            updated_consumers = change.Consumers.Count > 0 ? change.Consumers : null,
+        });
+    }
+
+    private static string ActionOf(DefinitionAct act) => "definition." + act switch
+    {
+        DefinitionAct.UpdateReferences => "update-references",
+        DefinitionAct.DeleteVersion => "delete-version",
+        _ => act.ToString().ToLowerInvariant(),
+    };
 
     private static IResult NoDefinition(string id) => ElsaProblem.NotFound(
         $"There is no workflow definition '{id}'. GET {ElsaApi.Prefix}/workflow-definitions lists what there is.");

@@ -156,7 +156,11 @@ internal static class DefinitionsApi
     /// <summary>Null when the header <c>If-Match</c> names no revision.</summary>
     private static DraftSave? SaveOf(HttpContext http, DraftSource source)
     {
-        var save = new DraftSave { Actor = ElsaRequest.Actor(http), Source = source };
+        var save = new DraftSave
+        {
+            Actor = ElsaRequest.Actor(http), Source = source, Along = DefinitionActionsApi.Record(http),
+            Act = source == DraftSource.File ? DefinitionAct.Import : DefinitionAct.Save,
+        };
         var tag = http.Request.Headers.IfMatch.ToString();
         if (tag.Length == 0 || tag == "*")
             return save;

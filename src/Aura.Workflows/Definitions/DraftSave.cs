@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Npgsql;
 
 namespace Aura.Workflows.Definitions;
 
@@ -35,7 +36,34 @@ public sealed record DraftSave
     /// whatever is stored is replaced.
     /// </summary>
     public long? Revision { get; init; }
+
+    /// <summary>
+    /// What goes along in the transaction. Of the saves that an editor makes one after the other on one draft, only the first is told: a
+    /// designer saves while a person draws.
+    /// </summary>
+    public Func<DefinitionChange, NpgsqlBatchCommand>? Along { get; init; }
+
+    /// <summary>What the save is, for those who are told.</summary>
+    public DefinitionAct Act { get; init; }
 }
+
+/// <summary>What is done to a definition.</summary>
+public enum DefinitionAct
+{
+    Save,
+    Import,
+    Revert,
+    Publish,
+    Retract,
+    UpdateReferences,
+    Delete,
+    DeleteVersion,
+}
+
+/// <summary>A change to a definition, told while its transaction is open: the record of it is kept together with the change, or not at all.</summary>
+/// <param name="Definition">The version that it is about; the latest one when all are deleted.</param>
+/// <param name="Consumers">Definition ids of the workflows that were moved to it in the same transaction.</param>
+public sealed record DefinitionChange(DefinitionAct Act, WorkflowDefinition Definition, IReadOnlyList<string> Consumers);
 
 /// <summary>
 /// What an open editor carries with a document and gives back when it saves: kept among the document's <c>customProperties</c>, the one

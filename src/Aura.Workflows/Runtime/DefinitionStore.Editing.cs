@@ -77,21 +77,24 @@ public sealed partial class DefinitionStore
         await using var transaction = await DefinitionTransaction.BeginAsync(
             dataSource, [intake.Definition.DefinitionId, .. consumers], cancellationToken);
         var saved = await SaveAsync(transaction, intake, cancellationToken);
-        return await PublishAndCommitAsync(transaction, saved, consumers, failOnValidationErrors: true, save.Actor, cancellationToken);
+        return await PublishAndCommitAsync(transaction, saved, consumers, failOnValidationErrors: true, save.Actor, save.Along, cancellationToken);
     }
 
     /// <summary>Makes an old version the draft again, as a new version: what is the draft now stays in the history.</summary>
+    /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <returns>The draft, or null when there is no such version.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
     public async Task<WorkflowDefinition?> RevertAsync(
-        string definitionId, int version, string? actor = null, CancellationToken cancellationToken = default)
+        string definitionId, int version, string? actor = null, Func<DefinitionChange, NpgsqlBatchCommand>? along = null,
+        CancellationToken cancellationToken = default)
     {
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId], cancellationToken);
         var old = (await transaction.QueryAsync(
             $"SELECT {Columns} FROM wf.definitions d WHERE definition_id = $1 AND version = $2", [definitionId, version], Read)).FirstOrDefault();
         if (old is null)
             return null;
-        var saved = await SaveAsync(transaction, new(old, new() { Actor = actor, Source = DraftSource.File }), cancellationToken);
+        var save = new DraftSave { Actor = actor, Source = DraftSource.File, Along = along, Act = DefinitionAct.Revert };
+        var saved = await SaveAsync(transaction, new(old, save), cancellationToken);
         await transaction.CommitAsync();
         Forget(saved);
         return saved;
@@ -99,10 +102,13 @@ public sealed partial class DefinitionStore
 
     /// <summary>Deletes all versions of a definition with their finished instances and triggers.</summary>
     /// <param name="evenRunning">Also running instances; without it they keep the definition.</param>
+    /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <returns>False when there is no such definition.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
     /// <exception cref="RunningInstancesException">Instances of it are running.</exception>
-    public async Task<bool> DeleteAsync(string definitionId, bool evenRunning = false, CancellationToken cancellationToken = default)
+    public async Task<bool> DeleteAsync(
+        string definitionId, bool evenRunning = false, Func<DefinitionChange, NpgsqlBatchCommand>? along = null,
+        CancellationToken cancellationToken = default)
     {
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId], cancellationToken);
         if (await LatestAsync(transaction, definitionId) is not { } latest)
@@ -113,16 +119,19 @@ public sealed partial class DefinitionStore
         await transaction.ExecuteAsync([.. DeleteInstances("definition_id", definitionId)]);
         await transaction.ExecuteAsync([.. RetractStatements(definitionId)]);
         await transaction.ExecuteAsync(Sql.Batch("DELETE FROM wf.definitions WHERE definition_id = $1", definitionId));
+        await transaction.RecordAsync(along, DefinitionAct.Delete, latest);
         await transaction.CommitAsync();
         Forget(latest);
         return true;
     }
 
     /// <summary>Deletes one version with its finished instances; when it was the latest, the one before it takes its place.</summary>
-    /// <inheritdoc cref="DeleteAsync" path="/param[@name='evenRunning']"/>
+    /// <inheritdoc cref="DeleteAsync" path="/param[@name='evenRunning' or @name='along']"/>
     /// <returns>False when there is no such version.</returns>
     /// <inheritdoc cref="DeleteAsync" path="/exception"/>
-    public async Task<bool> DeleteVersionAsync(string versionId, bool evenRunning = false, CancellationToken cancellationToken = default)
+    public async Task<bool> DeleteVersionAsync(
+        string versionId, bool evenRunning = false, Func<DefinitionChange, NpgsqlBatchCommand>? along = null,
+        CancellationToken cancellationToken = default)
     {
         if (await FindVersionAsync(versionId, cancellationToken) is not { } found)
             return false;
@@ -143,6 +152,7 @@ public sealed partial class DefinitionStore
                 UPDATE wf.definitions SET is_latest = true
                 WHERE definition_id = $1 AND version = (SELECT max(version) FROM wf.definitions WHERE definition_id = $1) AND NOT is_latest
                 """, version.DefinitionId));
+        await transaction.RecordAsync(along, DefinitionAct.DeleteVersion, version);
         await transaction.CommitAsync();
         Forget(version);
         return true;
@@ -210,6 +220,9 @@ public sealed partial class DefinitionStore
 
         var saved = (await transaction.QueryAsync($"SELECT {Columns} FROM wf.definitions d WHERE version_id = $1", [versionId], Read))[0];
         await WriteReferencesAsync(transaction, saved, await TryReadAsync(saved, cancellationToken));
+        var isContinued = !isNewVersion && editor is not null && latest!.Editor?.Id == editor.Value.Id && latest.SavedBy == save.Actor;
+        if (!isContinued)
+            await transaction.RecordAsync(save.Along, save.Act, saved);
         return saved;
     }
 

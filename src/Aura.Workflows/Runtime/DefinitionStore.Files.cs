@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Storage;
+using Npgsql;
 
 namespace Aura.Workflows.Runtime;
 
@@ -82,12 +83,14 @@ public sealed partial class DefinitionStore
     /// </summary>
     /// <param name="seen">The content of the latest version that the person has seen; when it is still that one, there is no conflict.</param>
     /// <param name="force">Imports over an edit in the database all the same.</param>
+    /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <exception cref="InvalidDefinitionException">It is no definition that could be kept.</exception>
     /// <exception cref="ReadonlyDefinitionException">The stored definition is read-only.</exception>
     public async Task<FileImport> ImportFileAsync(
-        JsonElement document, bool publish, string? seen = null, bool force = false, string? actor = null, CancellationToken cancellationToken = default)
+        JsonElement document, bool publish, string? seen = null, bool force = false, string? actor = null,
+        Func<DefinitionChange, NpgsqlBatchCommand>? along = null, CancellationToken cancellationToken = default)
     {
-        var intake = await TakeInAsync(document, new() { Actor = actor, Source = DraftSource.File }, cancellationToken);
+        var intake = await TakeInAsync(document, new() { Actor = actor, Source = DraftSource.File, Along = along, Act = DefinitionAct.Import }, cancellationToken);
         var definition = intake.Definition;
         var findings = publish ? await ValidateAsync(definition, cancellationToken) : [];
         if (findings.Any(f => f.IsError))
@@ -122,7 +125,7 @@ public sealed partial class DefinitionStore
             return new(FileOutcome.Draft, saved.Version, null, findings);
         }
 
-        var result = await PublishAndCommitAsync(transaction, saved, consumers, failOnValidationErrors: true, actor, cancellationToken);
+        var result = await PublishAndCommitAsync(transaction, saved, consumers, failOnValidationErrors: true, actor, along, cancellationToken);
         // What was published meanwhile can have taken a route.
         return result.ValidationErrors.Count > 0
             ? new(FileOutcome.Refused, saved.Version, null, [.. result.ValidationErrors, .. result.ValidationWarnings])

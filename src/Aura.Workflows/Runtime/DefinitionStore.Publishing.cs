@@ -30,10 +30,12 @@ public sealed partial class DefinitionStore
     /// are moved to the new version in the same transaction: published ones are published again, drafts are changed only.
     /// </summary>
     /// <param name="failOnValidationErrors">False publishes all the same; the errors are reported, and triggers with errors start nothing.</param>
+    /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <returns>Null when there is no such definition. With validation errors nothing was changed.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
     public async Task<PublishResult?> PublishAsync(
-        string definitionId, bool failOnValidationErrors = true, string? actor = null, CancellationToken cancellationToken = default)
+        string definitionId, bool failOnValidationErrors = true, string? actor = null, Func<DefinitionChange, NpgsqlBatchCommand>? along = null,
+        CancellationToken cancellationToken = default)
     {
         if (await FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is not { } seen)
             return null;
@@ -42,13 +44,13 @@ public sealed partial class DefinitionStore
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
         if (await LatestAsync(transaction, definitionId) is not { } latest)
             return null;
-        return await PublishAndCommitAsync(transaction, latest, consumers, failOnValidationErrors, actor, cancellationToken);
+        return await PublishAndCommitAsync(transaction, latest, consumers, failOnValidationErrors, actor, along, cancellationToken);
     }
 
     /// <summary>Publishes the latest version, moves the consumers that are locked with it, and commits, also what was done before.</summary>
     private async Task<PublishResult> PublishAndCommitAsync(
         DefinitionTransaction transaction, WorkflowDefinition latest, IReadOnlyList<string> consumers, bool failOnValidationErrors, string? actor,
-        CancellationToken cancellationToken)
+        Func<DefinitionChange, NpgsqlBatchCommand>? along, CancellationToken cancellationToken)
     {
         if (latest.IsPublished)
             return new() { Definition = latest, AlreadyPublished = true };
@@ -65,6 +67,7 @@ public sealed partial class DefinitionStore
         var changed = latest.AutoUpdateConsumingWorkflows
             ? await MoveConsumersAsync(transaction, published, consumers, actor, cancellationToken)
             : [];
+        await transaction.RecordAsync(along, DefinitionAct.Publish, published, [.. changed.Select(c => c.DefinitionId)]);
         await transaction.CommitAsync();
         foreach (var definition in changed.Append(published))
             Forget(definition);
@@ -79,9 +82,11 @@ public sealed partial class DefinitionStore
     }
 
     /// <summary>Takes the published version out of service: it starts nothing any more. Running instances go on.</summary>
+    /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <returns>The retracted version, or null when none is published.</returns>
     /// <exception cref="ReadonlyDefinitionException">The definition is read-only.</exception>
-    public async Task<WorkflowDefinition?> RetractAsync(string definitionId, CancellationToken cancellationToken = default)
+    public async Task<WorkflowDefinition?> RetractAsync(
+        string definitionId, Func<DefinitionChange, NpgsqlBatchCommand>? along = null, CancellationToken cancellationToken = default)
     {
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId], cancellationToken);
         var published = (await transaction.QueryAsync(
@@ -90,6 +95,7 @@ public sealed partial class DefinitionStore
             return null;
         RefuseReadonly(published);
         await transaction.ExecuteAsync([.. RetractStatements(definitionId)]);
+        await transaction.RecordAsync(along, DefinitionAct.Retract, published);
         await transaction.CommitAsync();
         Forget(published);
         return published with { IsPublished = false };
@@ -98,9 +104,10 @@ public sealed partial class DefinitionStore
     /// <summary>
     /// Moves every workflow that uses this one to its published version: published consumers are published again, drafts are changed only.
     /// </summary>
+    /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <returns>Definition ids of the consumers that changed; null when nothing is published.</returns>
     public async Task<IReadOnlyList<string>?> UpdateConsumersAsync(
-        string definitionId, string? actor = null, CancellationToken cancellationToken = default)
+        string definitionId, string? actor = null, Func<DefinitionChange, NpgsqlBatchCommand>? along = null, CancellationToken cancellationToken = default)
     {
         var consumers = await FindConsumersAsync(definitionId, cancellationToken);
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
@@ -109,10 +116,13 @@ public sealed partial class DefinitionStore
         if (published is null)
             return null;
         var changed = await MoveConsumersAsync(transaction, published, consumers, actor, cancellationToken);
+        List<string> ids = [.. changed.Select(c => c.DefinitionId)];
+        if (ids.Count > 0)
+            await transaction.RecordAsync(along, DefinitionAct.UpdateReferences, published, ids);
         await transaction.CommitAsync();
         foreach (var definition in changed)
             Forget(definition);
-        return [.. changed.Select(c => c.DefinitionId)];
+        return ids;
     }
 
     /// <summary>Everything found in a definition, errors first. Only errors stand against publishing. Nothing is changed.</summary>

@@ -74,6 +74,14 @@ internal sealed class DefinitionTransaction : IAsyncDisposable
         return (int)statements[^1].RecordsAffected;
     }
 
+    /// <summary>Executes the record of a change, when one is wanted.</summary>
+    public async Task RecordAsync(
+        Func<DefinitionChange, NpgsqlBatchCommand>? along, DefinitionAct act, WorkflowDefinition definition, IReadOnlyList<string>? consumers = null)
+    {
+        if (along is not null)
+            await ExecuteAsync(along(new(act, definition, consumers ?? [])));
+    }
+
     public Task CommitAsync() => _transaction.CommitAsync(_cancellationToken);
 
     public async ValueTask DisposeAsync()

@@ -64,9 +64,13 @@ public sealed class DefinitionsHost : IAsyncLifetime
         await _database.DisposeAsync();
     }
 
-    public async Task<ElsaAnswer> SendAsync(string method, string path, string? json, string user, params (string Name, string Value)[] headers)
+    public Task<ElsaAnswer> SendAsync(string method, string path, string? json, string user, params (string Name, string Value)[] headers) =>
+        SendToRootAsync(method, "/elsa/api" + path, json, user, headers);
+
+    /// <summary>As <see cref="SendAsync"/>, to the organisation's own API.</summary>
+    public async Task<ElsaAnswer> SendToRootAsync(string method, string path, string? json, string user = Anna, params (string Name, string Value)[] headers)
     {
-        using var request = new HttpRequestMessage(new(method), "/elsa/api" + path);
+        using var request = new HttpRequestMessage(new(method), path);
         if (json is not null)
             request.Content = new StringContent(json, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
         if (user.Length > 0)
@@ -82,6 +86,21 @@ public sealed class DefinitionsHost : IAsyncLifetime
     public Task<ElsaAnswer> GetAsync(string path, string user = Anna) => SendAsync("GET", path, null, user);
 
     public Task<ElsaAnswer> PostAsync(string path, string json = "{}", string user = Anna) => SendAsync("POST", path, json, user);
+
+    /// <summary>What the audit log says of a definition, in order: who, what, which version.</summary>
+    public async Task<string[]> AuditAsync(string definitionId)
+    {
+        await using var command = Db.CreateCommand("""
+            SELECT actor || ' ' || action || ' ' || (details->>'version') || coalesce(' ' || (details->'updated_consumers')::text, '')
+            FROM aura.audit_logs WHERE details->>'definition_id' = $1 ORDER BY id
+            """);
+        command.Parameters.Add(new() { Value = definitionId });
+        await using var reader = await command.ExecuteReaderAsync(Cancel);
+        var lines = new List<string>();
+        while (await reader.ReadAsync(Cancel))
+            lines.Add(reader.GetString(0));
+        return [.. lines];
+    }
 
     /// <summary>The definition as an editor opens it.</summary>
     public async Task<JsonObject> OpenAsync(string definitionId, string user = Anna)

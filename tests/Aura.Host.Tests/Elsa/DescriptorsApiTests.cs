@@ -90,7 +90,7 @@ public sealed class DescriptorsApiTests(DesignerHost host) : IClassFixture<Desig
         greet.GetProperty("customProperties").GetProperty("RootType").GetString().ShouldBe("WorkflowDefinitionActivity");
         greet.GetProperty("inputs")[0].GetProperty("name").GetString().ShouldBe("Who");
 
-        await host.Definitions.RetractAsync("greet-people", DesignerHost.Cancel);
+        await host.Definitions.RetractAsync("greet-people", cancellationToken: DesignerHost.Cancel);
         var retracted = await host.GetAsync("descriptors/activities?Refresh=True");
         // Kept for definitions that hold it, but not offered any more.
         retracted.GetProperty("items").EnumerateArray().Single(i => i.GetProperty("typeName").GetString() == "GreetPeople")

@@ -44,7 +44,7 @@ public sealed class HttpPublishingTests(TestDatabase database) : IClassFixture<T
             var id = await _a.PublishAsync(Sequence(Endpoint(_path), Answer($"round {round}")), id: $"pub-{_path}");
             (await AskAsync(_path)).ShouldBe((HttpStatusCode.OK, $"round {round}"));
 
-            await _a.Definitions.RetractAsync(id, Cancel);
+            await _a.Definitions.RetractAsync(id, cancellationToken: Cancel);
             (await AskAsync(_path)).Status.ShouldBe(HttpStatusCode.NotFound);
         }
     }
@@ -82,7 +82,7 @@ public sealed class HttpPublishingTests(TestDatabase database) : IClassFixture<T
     {
         var id = $"dis-{_path}";
         await _a.PublishAsync(Line("a", "a"), id: id);
-        await _a.Definitions.RetractAsync(id, Cancel);
+        await _a.Definitions.RetractAsync(id, cancellationToken: Cancel);
         // The other host remembers for a moment that nothing is published.
         await _b.PostAsync($"workflow-definitions/{id}/dispatch", "{}", 404);
         await _a.PublishAsync(Line("b", "b"), id: id);
