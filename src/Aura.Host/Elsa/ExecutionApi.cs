@@ -33,18 +33,18 @@ internal static class ExecutionApi
     }
 
     private static async Task ExecuteAsync(
-        string definitionId, HttpContext http, WorkflowExecutor executor, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, WorkflowExecutor executor, DefinitionStore definitions, CancellationToken cancellationToken)
     {
-        var (start, answer) = await ReadStartAsync(definitionId, http, definitions, cancellationToken);
+        var (start, answer) = await ReadStartAsync(definitionId, "workflow.execute", http, definitions, cancellationToken);
         if (start is not null)
-            answer = await RunAsync(definitionId, start, http, executor, client, cancellationToken);
+            answer = await RunAsync(definitionId, start, http, executor, cancellationToken);
         if (answer is not null)
             await answer.ExecuteAsync(http);
     }
 
     /// <returns>Null when the workflow has written the answer itself.</returns>
     private static async Task<IResult?> RunAsync(
-        string definitionId, StartRequest start, HttpContext http, WorkflowExecutor executor, WorkflowClient client, CancellationToken cancellationToken)
+        string definitionId, StartRequest start, HttpContext http, WorkflowExecutor executor, CancellationToken cancellationToken)
     {
         WorkflowExecution run;
         try
@@ -60,7 +60,6 @@ internal static class ExecutionApi
         if (run.InstanceId is null)
             return Results.Ok();
         http.Response.Headers[InstanceHeader] = run.InstanceId;
-        await RecordAsync(http, client, "workflow.execute", definitionId, [run.InstanceId]);
         if (run.IsAnswered)
         {
             http.Response.Headers["x-elsa-response"] = "true";
@@ -78,17 +77,14 @@ internal static class ExecutionApi
     private static async Task<IResult> DispatchAsync(
         string definitionId, HttpContext http, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
     {
-        var (start, problem) = await ReadStartAsync(definitionId, http, definitions, cancellationToken);
+        var (start, problem) = await ReadStartAsync(definitionId, "workflow.dispatch", http, definitions, cancellationToken);
         if (start is null)
             return problem!;
         try
         {
             var id = await client.StartAsync(definitionId, start.Input, start.Options, cancellationToken);
             http.Response.Headers[CannotStartHeader] = id is null ? "True" : "False";
-            if (id is null)
-                return NotActivated(definitionId);
-            await RecordAsync(http, client, "workflow.dispatch", definitionId, [id]);
-            return Json(new { workflowInstanceId = id });
+            return id is null ? NotActivated(definitionId) : Json(new { workflowInstanceId = id });
         }
         catch (Exception e) when (Refused(e, start) is { } refusal)
         {
@@ -99,17 +95,22 @@ internal static class ExecutionApi
     private static async Task<IResult> BulkDispatchAsync(
         string definitionId, HttpContext http, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
     {
-        var (start, problem) = await ReadStartAsync(definitionId, http, definitions, cancellationToken, takesInstanceId: false);
+        var (start, problem) = await ReadStartAsync(
+            definitionId, "workflow.dispatch", http, definitions, cancellationToken, takesInstanceId: false);
         if (start is null)
             return problem!;
-        // They go out together, in a few commits.
-        var ids = await Task.WhenAll(Enumerable.Range(0, start.Count).Select(_ => client.StartAsync(definitionId, start.Input, start.Options, cancellationToken)));
-        var started = ids.OfType<string>().ToList();
-        http.Response.Headers[CannotStartHeader] = started.Count == 0 ? "True" : "False";
-        if (started.Count == 0)
-            return NotActivated(definitionId);
-        await RecordAsync(http, client, "workflow.dispatch", definitionId, started);
-        return Json(new { workflowInstanceIds = started });
+        try
+        {
+            // They go out together, in a few commits.
+            var ids = await Task.WhenAll(Enumerable.Range(0, start.Count).Select(_ => client.StartAsync(definitionId, start.Input, start.Options, cancellationToken)));
+            var started = ids.OfType<string>().ToList();
+            http.Response.Headers[CannotStartHeader] = started.Count == 0 ? "True" : "False";
+            return started.Count == 0 ? NotActivated(definitionId) : Json(new { workflowInstanceIds = started });
+        }
+        catch (Exception e) when (Refused(e, start) is { } refusal)
+        {
+            return refusal;
+        }
     }
 
     private static async Task<IResult> TriggerEventAsync(
@@ -176,8 +177,9 @@ internal static class ExecutionApi
     }
 
     private static async Task<(StartRequest? Start, IResult? Problem)> ReadStartAsync(
-        string definitionId, HttpContext http, DefinitionStore definitions, CancellationToken cancellationToken, bool takesInstanceId = true)
+        string definitionId, string action, HttpContext http, DefinitionStore definitions, CancellationToken cancellationToken, bool takesInstanceId = true)
     {
+        var actor = ElsaRequest.Actor(http);
         var isGet = HttpMethods.IsGet(http.Request.Method);
         var (request, problem) = isGet ? (ElsaRequest.Of(http.Request.Query), null) : await ElsaRequest.ReadAsync(http.Request, cancellationToken);
         if (problem is not null)
@@ -222,6 +224,7 @@ internal static class ExecutionApi
             TriggerActivityId = trigger,
             InstanceId = instanceId,
             VersionId = definition.Id,
+            Along = id => AuditLog.RecordStart(actor, action, id, new { definition_id = definitionId, instance_ids = new[] { id } }),
         }), null);
     }
 
@@ -253,9 +256,6 @@ internal static class ExecutionApi
 
     private static IResult NotActivated(string definitionId) =>
         ElsaProblem.Conflict($"Workflow '{definitionId}' was not started: its activation strategy allows no further instance now.");
-
-    private static Task RecordAsync(HttpContext http, WorkflowClient client, string action, string definitionId, IReadOnlyList<string> ids) =>
-        client.ExecuteAsync([Audit(http, action, new { definition_id = definitionId, instance_ids = ids })], CancellationToken.None);
 
     private static NpgsqlBatchCommand Audit(HttpContext http, string action, object details) => AuditLog.Record(ElsaRequest.Actor(http), action, details: details);
 

@@ -21,6 +21,16 @@ public sealed class AuditLog(NpgsqlDataSource dataSource)
         Of("INSERT INTO aura.audit_logs (actor, action, prd_id, job_id, details) VALUES ($1, $2, $3, $4, $5)",
             Text(actor), Text(action), Text(prdId), Text(jobId), Json(details ?? new { }));
 
+    /// <summary>
+    /// The start of a workflow instance, for the transaction that starts it. Where the definition's activation strategy keeps the instance
+    /// out, nothing has happened and nothing is recorded.
+    /// </summary>
+    public static NpgsqlBatchCommand RecordStart(string actor, string action, string instanceId, object details) =>
+        Of("""
+            INSERT INTO aura.audit_logs (actor, action, details)
+            SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM wf.instances WHERE id = $4 AND created_at = now())
+            """, Text(actor), Text(action), Json(details), Text(instanceId));
+
     /// <summary>The acts after <paramref name="after"/> in an order that never changes behind a reader (as in the event feed).</summary>
     public Task<IReadOnlyList<AuditEntry>> ReadAsync(EventCursor after, int limit = 500, CancellationToken cancellationToken = default) =>
         dataSource.ReadAsync("""

@@ -28,7 +28,7 @@ internal sealed class CommitUnit
     public IReadOnlyList<OutgoingMessage> Messages { get; init; } = [];
     public IReadOnlyList<OutgoingStimulus> Stimuli { get; init; } = [];
 
-    /// <summary>Statements that activities handed in, and those for the end of the instance.</summary>
+    /// <summary>Statements that activities or whoever starts an instance handed in, and those for the end of the instance.</summary>
     public IReadOnlyList<NpgsqlBatchCommand> Effects { get; init; } = [];
 
     /// <summary>The instance is over and excluded others until now.</summary>

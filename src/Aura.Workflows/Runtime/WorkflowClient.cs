@@ -25,6 +25,12 @@ public sealed record StartOptions
 
     /// <summary>An id of the caller's choice; starting it twice is refused by the database.</summary>
     public string? InstanceId { get; init; }
+
+    /// <summary>
+    /// What goes along in the transaction that starts the instance, made of its id. It is executed also when the activation strategy keeps
+    /// the instance out: a statement that should not then looks for it.
+    /// </summary>
+    public Func<string, NpgsqlBatchCommand>? Along { get; init; }
 }
 
 /// <summary>Starts, wakes, changes and cancels instances; prepared statements join any transaction of the caller's.</summary>
@@ -41,9 +47,10 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
         string definitionId, IReadOnlyDictionary<string, object?>? input = null, StartOptions? options = null, CancellationToken cancellationToken = default)
     {
         var instance = await NewAsync(definitionId, input, options ?? new(), cancellationToken);
+        IReadOnlyList<NpgsqlBatchCommand> effects = options?.Along is { } along ? [along(instance.Id)] : [];
         var committer = services.GetService<GroupCommitter>();
         if (committer is null)
-            return await ExecuteStartAsync(instance, cancellationToken);
+            return await ExecuteStartAsync(instance, effects, cancellationToken);
 
         var loop = services.GetService<BurstLoop>() is { HasRoom: true } runs ? runs : null;
         if (loop is not null)
@@ -51,7 +58,7 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
         CommitOutcome outcome;
         try
         {
-            outcome = await committer.CommitAsync(new() { Instances = [instance] }, cancellationToken);
+            outcome = await committer.CommitAsync(new() { Instances = [instance], Effects = effects }, cancellationToken);
         }
         catch
         {
@@ -236,10 +243,14 @@ public sealed class WorkflowClient(DefinitionStore definitions, NpgsqlDataSource
                 ?? throw new InvalidDefinitionException($"Workflow '{definitionId}' has no version '{options.VersionId}' any more.");
     }
 
-    private async Task<string?> ExecuteStartAsync(NewInstance instance, CancellationToken cancellationToken)
+    private async Task<string?> ExecuteStartAsync(
+        NewInstance instance, IReadOnlyList<NpgsqlBatchCommand> effects, CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { CommitSql.Start(instance), Wake() } };
+        await using var batch = new NpgsqlBatch(connection) { BatchCommands = { CommitSql.Start(instance) } };
+        foreach (var effect in effects)
+            batch.BatchCommands.Add(effect);
+        batch.BatchCommands.Add(Wake());
         return await batch.ExecuteScalarAsync(cancellationToken) as string;
     }
 }

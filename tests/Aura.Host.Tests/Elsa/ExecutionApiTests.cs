@@ -75,6 +75,27 @@ public sealed class ExecutionApiTests(HostFixture fixture) : IClassFixture<HostF
     }
 
     [Theory]
+    [InlineData("execute", false)]
+    [InlineData("dispatch", false)]
+    [InlineData("bulk-dispatch", false)]
+    [InlineData("dispatch", true)]
+    public async Task Start_Record_IsPartOfTheStartAndMissingWithoutOne(string verb, bool elsewhere)
+    {
+        await using var front = await InstanceHost.StartAsync(fixture.ConnectionString, runsWorkflows: false);
+        var host = elsewhere ? front : _host;
+        // Nothing writes the row of a single instance's activation again: it shows the transaction of the start.
+        var definition = await _host.PublishAsync(Sequence(Event("single", "e")), """ "options":{"activationStrategyType":"Singleton"} """);
+        await host.PostAsync($"workflow-definitions/{definition}/{verb}");
+        await host.PostAsync($"workflow-definitions/{definition}/{verb}", "{}", verb == "execute" ? 200 : 409);
+
+        (await _host.ScalarAsync<string>($"""
+            SELECT string_agg(concat_ws(' ', l.actor, l.action, l.xmin = a.xmin), ', ') FROM aura.audit_logs l
+            JOIN wf.activations a ON a.instance_id = l.details->'instance_ids'->>0 WHERE l.details->>'definition_id' = '{definition}'
+            """)).ShouldBe($"someone workflow.{verb.Replace("bulk-", "", StringComparison.Ordinal)} t");
+        (await _host.ScalarAsync<long>($"SELECT count(*) FROM aura.audit_logs WHERE details->>'definition_id' = '{definition}'")).ShouldBe(1);
+    }
+
+    [Theory]
     [InlineData("""{"triggerActivityId":"nobody"}""", 400, "triggerActivityId: ")]
     [InlineData("""{"versionOptions":"Newest"}""", 400, "versionOptions: 'Newest'")]
     [InlineData("""{"versionOptions":"9"}""", 404, "no version '9'")]
@@ -102,6 +123,8 @@ public sealed class ExecutionApiTests(HostFixture fixture) : IClassFixture<HostF
         var definition = await _host.PublishAsync(Line("a", "a"));
         var ids = (await _host.PostAsync($"workflow-definitions/{definition}/bulk-dispatch", """{"count":25}""")).GetProperty("workflowInstanceIds");
         ids.EnumerateArray().Select(i => i.GetString()).Distinct().Count().ShouldBe(25);
+        (await _host.ScalarAsync<long>($"SELECT count(DISTINCT details->'instance_ids'->>0) FROM aura.audit_logs WHERE action = 'workflow.dispatch' AND details->>'definition_id' = '{definition}'"))
+            .ShouldBe(25);
         await _host.PostAsync($"workflow-definitions/{definition}/bulk-dispatch", """{"count":1001}""", 400);
     }
 

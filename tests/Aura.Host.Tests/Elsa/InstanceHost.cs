@@ -191,6 +191,8 @@ public sealed class HostFixture : IAsyncLifetime
 
     internal InstanceHost Host { get; private set; } = null!;
 
+    internal string ConnectionString => _database.ConnectionString;
+
     public async ValueTask InitializeAsync()
     {
         await _database.InitializeAsync();
