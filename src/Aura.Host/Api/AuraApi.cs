@@ -89,16 +89,17 @@ public static class AuraApi
         app.Services.GetRequiredService<MetricsCollector>();
         OperationsApi.MapOperations(app);
         AuthApi.MapAuth(app);
+        var all = app.MapGroup("").AddEndpointFilter(RequestQuery.FilterAsync);
         // Reading is asked of all; what writes or decides asks for more, endpoint by endpoint.
-        var api = app.MapGroup("").RequireAuthorization(Permissions.ReadOrganisation);
+        var api = all.MapGroup("").RequireAuthorization(Permissions.ReadOrganisation);
         PrdsApi.MapPrds(api);
         JobsApi.MapJobs(api);
         EventsApi.MapEvents(api);
         ArchiveApi.MapArchive(api);
-        ModelsApi.MapModels(app);
+        ModelsApi.MapModels(all);
         // Only where there is an engine to take jobs from.
         if (app.Services.GetService<TaskLeases>() is not null)
-            WorkersApi.MapWorkers(app);
+            WorkersApi.MapWorkers(all);
         UsersApi.MapUsers(api);
         WorkflowFilesApi.MapWorkflowFiles(api);
         return app;

@@ -61,7 +61,7 @@ internal static class JobsApi
         var model = new FieldReader(body.Root, "", errors, "model").Text("model", 200, required: true);
         if (model is null || errors.Any)
             return errors.ToResult();
-        var actor = PrdsApi.Actor(http);
+        var actor = Actor.Of(http);
         var pinned = await db.CommitIfAsync(
             JobChanges.Pinned(id, model, actor), [AuditLog.Record(actor, "job.assign", jobId: id, details: new { model })], cancellationToken);
         if (await jobs.GetAsync(id, cancellationToken) is not { } job)

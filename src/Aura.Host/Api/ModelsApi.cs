@@ -50,7 +50,7 @@ internal static class ModelsApi
         var capabilities = Texts(fields, body.Root, "capabilities");
         var roles = Texts(fields, body.Root, "roles");
         var cost = Cost(body.Root, errors);
-        var worker = fields.Text("worker", WorkerNames.MaxLength) ?? PrdsApi.Actor(http);
+        var worker = fields.Text("worker", WorkerNames.MaxLength) ?? Actor.Of(http);
         if (errors.Any)
             return errors.ToResult();
         if (await models.FindAsync(name, cancellationToken) is { } known && known.Backend != backend)
@@ -62,7 +62,7 @@ internal static class ModelsApi
         await db.CommitAsync([
             ModelChanges.Ensure(name, kind, endpoint, backend!), ModelChanges.Terms(name, roles, capabilities, cost),
             ModelChanges.Seen(name, worker, isStart: true),
-            AuditLog.Record(PrdsApi.Actor(http), "model.register", details: new { model = name, backend, kind, endpoint, worker })], cancellationToken);
+            AuditLog.Record(Actor.Of(http), "model.register", details: new { model = name, backend, kind, endpoint, worker })], cancellationToken);
         return await ShowAsync(name, models, cancellationToken);
     }
 
@@ -91,7 +91,7 @@ internal static class ModelsApi
         if (errors.Any)
             return errors.ToResult();
         List<NpgsqlBatchCommand> rest =
-            [AuditLog.Record(PrdsApi.Actor(http), "model.change", details: new { model = name, is_active = isActive, roles, cost_per_attempt = cost })];
+            [AuditLog.Record(Actor.Of(http), "model.change", details: new { model = name, is_active = isActive, roles, cost_per_attempt = cost })];
         if (isActive is { } active)
             rest.Add(ModelChanges.Active(name, active));
         // Whoever puts a model into service has looked at it: what stood against it is forgotten.

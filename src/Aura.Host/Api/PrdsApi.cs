@@ -60,12 +60,12 @@ internal static class PrdsApi
             AcceptanceTests = request.AcceptanceTests,
             AllowTestChanges = request.AllowTestChanges,
             Backend = request.Backend,
-            CreatedBy = Actor(http),
+            CreatedBy = Actor.Of(http),
             WorkflowInstanceId = instance,
             IdempotencyKey = key,
             RequestHash = key is null ? null : body.Hash,
         });
-        var audit = AuditLog.Record(Actor(http), "prd.submit", id, details: new { project_id = request.ProjectId, request_hash = body.Hash });
+        var audit = AuditLog.Record(Actor.Of(http), "prd.submit", id, details: new { project_id = request.ProjectId, request_hash = body.Hash });
         if (!await db.CommitIfAsync(insert, [audit, .. start], cancellationToken))
         {
             // Another request with the same key was first by a hair; its PRD is there now.
@@ -135,7 +135,7 @@ internal static class PrdsApi
         if (hash is null || errors.Any)
             return errors.ToResult();
         return await DecideAsync(
-            id, "approve", hash, reason: null, PrdChanges.Approve(id, hash, Actor(http)), http, db, prds, workflows, metrics, cancellationToken);
+            id, "approve", hash, reason: null, PrdChanges.Approve(id, hash, Actor.Of(http)), http, db, prds, workflows, metrics, cancellationToken);
     }
 
     private static async Task<IResult> RejectAsync(
@@ -152,7 +152,7 @@ internal static class PrdsApi
         if (reason is null || errors.Any)
             return errors.ToResult();
         return await DecideAsync(
-            id, "reject", hash, reason, PrdChanges.Reject(id, hash, Actor(http), reason), http, db, prds, workflows, metrics, cancellationToken);
+            id, "reject", hash, reason, PrdChanges.Reject(id, hash, Actor.Of(http), reason), http, db, prds, workflows, metrics, cancellationToken);
     }
 
     // The guard's row, the audit and the message to the workflow stand or fall together: no decision without its record or its effect.
@@ -160,7 +160,7 @@ internal static class PrdsApi
         string id, string decision, string? hash, string? reason, NpgsqlBatchCommand guard, HttpContext http, NpgsqlDataSource db,
         PrdStore prds, IWorkflowGateway workflows, ApiMetrics metrics, CancellationToken cancellationToken)
     {
-        var actor = Actor(http);
+        var actor = Actor.Of(http);
         var stimulus = workflows.PrepareStimulus(DecisionStimulus, new { PrdId = id }, new Dictionary<string, object?>
         {
             ["Decision"] = decision,
@@ -184,6 +184,4 @@ internal static class PrdsApi
             : Problems.Conflict("The diff is another one",
                 $"The decision is about the diff {hash}, but {id} now has {prd.DiffHash}. Look at the diff again (GET /prds/{id}).", more);
     }
-
-    internal static string Actor(HttpContext http) => http.User.FindFirstValue(ClaimTypes.Name) ?? "unknown";
 }

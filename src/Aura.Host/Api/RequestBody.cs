@@ -4,6 +4,20 @@ using System.Text.Unicode;
 
 namespace Aura.Host.Api;
 
+/// <summary>What every query must be.</summary>
+internal static class RequestQuery
+{
+    /// <summary>The name of a value with NUL in it, which PostgreSQL refuses wherever it comes to it; null when there is none.</summary>
+    public static string? NameOfNul(IQueryCollection query) =>
+        query.FirstOrDefault(q => q.Value.Any(v => v?.Contains('\0', StringComparison.Ordinal) == true)).Key;
+
+    /// <summary>Refuses such a value before an endpoint of the organisation sees it.</summary>
+    public static ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next) =>
+        NameOfNul(context.HttpContext.Request.Query) is { } name
+            ? ValueTask.FromResult<object?>(Problems.Field(name, "holds NUL, which no text may."))
+            : next(context);
+}
+
 /// <summary>A JSON body that was read whole, within the limit, and whose every text can be stored.</summary>
 /// <param name="Root">Always an object.</param>
 /// <param name="Hash">SHA-256 of the bytes as they came, in hex.</param>

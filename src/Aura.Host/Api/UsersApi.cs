@@ -40,7 +40,7 @@ internal static class UsersApi
         if (name is null || password is null || errors.Any)
             return errors.ToResult();
         var hash = await passwords.HashAsync(password, cancellationToken);
-        if (!await store.AddAsync(name, roles, hash, PrdsApi.Actor(http), cancellationToken))
+        if (!await store.AddAsync(name, roles, hash, Actor.Of(http), cancellationToken))
             return Problems.Conflict("The name is taken", $"There is a user '{name}' already; capitals make no difference. {Where}");
         standing.Forget();
         return await ShowAsync(name, store, StatusCodes.Status201Created, cancellationToken);
@@ -76,7 +76,7 @@ internal static class UsersApi
         if (errors.Any)
             return errors.ToResult();
         var hash = password is null ? null : await passwords.HashAsync(password, cancellationToken);
-        if (!await store.ChangeAsync(name, new(hash, roles, isActive), PrdsApi.Actor(http), cancellationToken))
+        if (!await store.ChangeAsync(name, new(hash, roles, isActive), Actor.Of(http), cancellationToken))
             return Problems.NotFound("user", name, Where);
         standing.Forget();
         return await ShowAsync(name, store, StatusCodes.Status200OK, cancellationToken);

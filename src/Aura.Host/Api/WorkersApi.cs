@@ -151,7 +151,7 @@ internal static class WorkersApi
             var request = order.Request;
             await http.RequestServices.GetRequiredService<NpgsqlDataSource>().CommitAsync([
                 ModelChanges.Seen(request.Model, worker),
-                AuditLog.Record(PrdsApi.Actor(http), "job.claim", request.PrdId, request.JobId, new { worker, request.Attempt, order.Delivery, request.Model })],
+                AuditLog.Record(Actor.Of(http), "job.claim", request.PrdId, request.JobId, new { worker, request.Attempt, order.Delivery, request.Model })],
                 CancellationToken.None);
             return new(
                 request.JobId, request.Attempt, order.Delivery, request.Model, order.Backend, order.Sandbox.Id,
@@ -185,7 +185,7 @@ internal static class WorkersApi
         {
             if (!await leases.ReleaseAsync(key.Key, cancellationToken))
                 return await LostAsync(id, http, cancellationToken);
-            await db.CommitAsync(AuditLog.Record(PrdsApi.Actor(http), "job.release", jobId: id, details: new { key.Worker }), cancellationToken);
+            await db.CommitAsync(AuditLog.Record(Actor.Of(http), "job.release", jobId: id, details: new { key.Worker }), cancellationToken);
             return Results.Json(new { JobId = id, Released = true }, AuraApi.Json);
         }, cancellationToken);
 
@@ -240,7 +240,7 @@ internal static class WorkersApi
                     Backend = order.BackendOf(context),
                 })));
                 work.Add(AuditLog.Record(
-                    PrdsApi.Actor(http), "job.submit", jobId: id, details: new { key.Worker, finish = result.FinishReason.ToString() }));
+                    Actor.Of(http), "job.submit", jobId: id, details: new { key.Worker, finish = result.FinishReason.ToString() }));
             }, cancellationToken);
         return outcome switch
         {
@@ -283,7 +283,7 @@ internal static class WorkersApi
         var attempt = Convert.ToInt32(lease.Inputs["Attempt"], CultureInfo.InvariantCulture);
         var kept = await db.CommitIfAsync(
             ModelChanges.Artifact(name, id, attempt, type, artifact.Value),
-            [AuditLog.Record(PrdsApi.Actor(http), "model.artifact", jobId: id, details: new { model = name, attempt, type })], cancellationToken);
+            [AuditLog.Record(Actor.Of(http), "model.artifact", jobId: id, details: new { model = name, attempt, type })], cancellationToken);
         // The first of an attempt and type stays; sent again it does no harm.
         return Results.Json(new { JobId = id, Attempt = attempt, Type = type, Kept = kept }, AuraApi.Json);
     }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Aura.Host.Elsa;
 using Aura.Host.Security;
 using Aura.Workflows.Definitions;
@@ -10,10 +9,14 @@ namespace Aura.Host.Api;
 /// <summary>Definitions for those who keep them as files: how the database stands to them, importing, and validating without saving.</summary>
 internal static class WorkflowFilesApi
 {
+    private const int MaxHashes = 10_000;
+    private const int MaxHashLength = 100;
+
     public static void MapWorkflowFiles(RouteGroupBuilder group)
     {
         var workflows = group.MapGroup("/workflow-files");
         workflows.MapGet("", ListAsync).RequireAuthorization(Permissions.ReadWorkflows);
+        workflows.MapPost("/list", ListByBodyAsync).RequireAuthorization(Permissions.ReadWorkflows);
         workflows.MapGet("/{definitionId}", GetAsync).RequireAuthorization(Permissions.ReadWorkflows);
         workflows.MapPost("/validate", ValidateAsync).RequireAuthorization(Permissions.ReadWorkflows);
         workflows.MapPost("/import", ImportAsync).RequireAuthorization(Permissions.EditWorkflows);
@@ -21,6 +24,18 @@ internal static class WorkflowFilesApi
 
     private static async Task<IResult> ListAsync(string[]? hash, [FromServices] DefinitionStore store, CancellationToken cancellationToken) => Results.Json(
         new { items = await store.ListStandingsAsync(hash ?? [], cancellationToken) }, AuraApi.Json);
+
+    /// <summary>As by GET. The hashes of a whole folder of files are too long for a request line.</summary>
+    private static async Task<IResult> ListByBodyAsync(
+        HttpRequest request, AuraApiOptions options, [FromServices] DefinitionStore store, CancellationToken cancellationToken)
+    {
+        var (body, problem) = await RequestBody.ReadAsync(request, options.MaxBodyBytes, cancellationToken);
+        if (body is null)
+            return problem!;
+        var errors = new FieldErrors();
+        var hashes = new FieldReader(body.Root, "", errors, "hashes").Texts("hashes", MaxHashes, MaxHashLength).Select(h => h.Text).ToArray();
+        return errors.Any ? errors.ToResult() : await ListAsync(hashes, store, cancellationToken);
+    }
 
     private static async Task<IResult> GetAsync(
         string definitionId, string? version, [FromServices] DefinitionStore store, CancellationToken cancellationToken)
@@ -55,7 +70,7 @@ internal static class WorkflowFilesApi
         try
         {
             var import = await store.ImportFileAsync(
-                definition!.Json, publish ?? false, seen, force ?? false, ElsaRequest.Actor(http), DefinitionActionsApi.Record(http), cancellationToken);
+                definition!.Json, publish ?? false, seen, force ?? false, Actor.Of(http), DefinitionActionsApi.Record(http), cancellationToken);
             var findings = import.Findings.Select(FindingItem.Of).ToList();
             return import.Outcome switch
             {
@@ -83,14 +98,12 @@ internal static class WorkflowFilesApi
 
     private static async Task<(WorkflowDefinition? Definition, IResult? Problem)> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
+        var (body, problem) = await RequestBody.ReadAsync(request, DefinitionsApi.MaxBodyBytes, cancellationToken, DefinitionsApi.MaxBodyDepth);
+        if (body is null)
+            return (null, problem);
         try
         {
-            using var document = await JsonDocument.ParseAsync(request.Body, default, cancellationToken);
-            return (WorkflowDefinition.Parse(document.RootElement.GetRawText(), "The body"), null);
-        }
-        catch (JsonException e)
-        {
-            return (null, Problems.Field("$", $"is not well-formed JSON: {e.Message}"));
+            return (WorkflowDefinition.Parse(body.Root, "The body"), null);
         }
         catch (InvalidDefinitionException e)
         {

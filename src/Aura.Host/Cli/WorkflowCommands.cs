@@ -31,7 +31,7 @@ internal static class WorkflowCommands
         ManagerClient manager, IEnumerable<WorkflowFile> files, CancellationToken cancellationToken)
     {
         var hashes = files.Select(f => f.Definition?.ContentHash).OfType<string>().Distinct();
-        var answer = await manager.GetAsync("/workflow-files?" + string.Join('&', hashes.Select(h => "hash=" + h)), cancellationToken);
+        var answer = await manager.PostAsync("/workflow-files/list", JsonSerializer.Serialize(new { hashes }), cancellationToken);
         return [.. answer.GetProperty("items").EnumerateArray().Select(StoredWorkflow.Of)];
     }
 

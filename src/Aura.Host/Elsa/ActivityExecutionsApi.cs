@@ -14,23 +14,20 @@ internal static class ActivityExecutionsApi
         api.MapPost("/activity-executions/report", ReportAsync);
         api.MapGet(
             "/activity-executions/list",
-            (HttpContext http, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken) =>
-                ListAsync(http, instances, definitions, InstanceViews.Execution, cancellationToken));
+            (ElsaRequest request, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken) =>
+                ListAsync(request, instances, definitions, InstanceViews.Execution, cancellationToken));
         api.MapGet(
             "/activity-execution-summaries/list",
-            (HttpContext http, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken) =>
-                ListAsync(http, instances, definitions, InstanceViews.ExecutionSummary, cancellationToken));
+            (ElsaRequest request, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken) =>
+                ListAsync(request, instances, definitions, InstanceViews.ExecutionSummary, cancellationToken));
         api.MapGet("/activity-executions/by-id", (string? id, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken) =>
             GetAsync(id ?? "", instances, definitions, cancellationToken));
         api.MapGet("/activity-executions/{id}", GetAsync);
         api.MapGet("/activity-executions/{id}/call-stack", CallStackAsync);
     }
 
-    private static async Task<IResult> ReportAsync(HttpContext http, InstanceStore instances, CancellationToken cancellationToken)
+    private static async Task<IResult> ReportAsync(ElsaRequest request, InstanceStore instances, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var instanceId = Instance(request);
         var nodeIds = request.Texts("activityNodeIds");
         if (request.Refusal is { } refusal)
@@ -43,10 +40,9 @@ internal static class ActivityExecutionsApi
     }
 
     private static async Task<IResult> ListAsync(
-        HttpContext http, InstanceStore instances, DefinitionStore definitions,
+        ElsaRequest request, InstanceStore instances, DefinitionStore definitions,
         Func<ActivityExecution, Func<string, int>, Dictionary<string, object?>> view, CancellationToken cancellationToken)
     {
-        var request = ElsaRequest.Of(http.Request.Query);
         var instanceId = Instance(request);
         IReadOnlyList<string> nodeIds = [.. request.Texts("activityNodeId"), .. request.Texts("activityNodeIds")];
         var completed = request.Flag("completed");
@@ -70,9 +66,8 @@ internal static class ActivityExecutionsApi
     }
 
     private static async Task<IResult> CallStackAsync(
-        string id, HttpContext http, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken)
+        string id, ElsaRequest request, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken)
     {
-        var request = ElsaRequest.Of(http.Request.Query);
         var crosses = request.Flag("includeCrossWorkflowChain") ?? true;
         var page = PageRequest.Read(request, MaxRuns, MaxRuns);
         if (request.Refusal is { } refusal)

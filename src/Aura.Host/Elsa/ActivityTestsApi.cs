@@ -34,14 +34,7 @@ internal static class ActivityTestsApi
         var (definition, problem) = await FindAsync(request.WorkflowDefinitionHandle, definitions, cancellationToken);
         if (definition is null)
             return problem!;
-        try
-        {
-            return Results.Json(await tester.RunAsync(definition.Id, activity, cancellationToken: cancellationToken), ElsaApi.Json);
-        }
-        catch (InvalidDefinitionException e)
-        {
-            return ElsaProblem.Refused(e.Message);
-        }
+        return Results.Json(await tester.RunAsync(definition.Id, activity, cancellationToken: cancellationToken), ElsaApi.Json);
     }
 
     private static async Task<(WorkflowDefinition? Definition, IResult? Problem)> FindAsync(

@@ -21,18 +21,15 @@ internal static class AlterationsApi
         api.MapGet("/alterations/{id}", GetAsync);
     }
 
-    private static async Task<IResult> RunAsync(HttpContext http, InstanceControl control, CancellationToken cancellationToken)
+    private static async Task<IResult> RunAsync(HttpContext http, ElsaRequest request, InstanceControl control, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var alterations = Alterations(request);
         var ids = request.Texts("workflowInstanceIds").Distinct().ToList();
         if (ids.Count is 0 or > MaxRun)
             request.Refuse("workflowInstanceIds", $"names {ids.Count} instances; name 1 to {MaxRun}, or submit a plan for more.");
         if (request.Refusal is { } refusal)
             return refusal;
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         return await RefusableAsync(async () =>
         {
             var results = await control.AlterAsync(
@@ -41,11 +38,8 @@ internal static class AlterationsApi
         });
     }
 
-    private static async Task<IResult> SubmitAsync(HttpContext http, InstanceStore instances, InstanceControl control, CancellationToken cancellationToken)
+    private static async Task<IResult> SubmitAsync(HttpContext http, ElsaRequest request, InstanceStore instances, InstanceControl control, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var alterations = Alterations(request);
         var filter = request.Object("filter");
         if (filter is null)
@@ -56,7 +50,7 @@ internal static class AlterationsApi
         var ids = await instances.ListIdsAsync(selection!, InstanceControl.MaxInstances + 1, cancellationToken);
         if (ids.Count > InstanceControl.MaxInstances)
             return ElsaProblem.Refused($"filter: selects more than {InstanceControl.MaxInstances} instances. Narrow it, and submit it once more for the rest.");
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         return await RefusableAsync(async () => Json(new
         {
             planId = await control.SubmitAsync(
@@ -64,27 +58,21 @@ internal static class AlterationsApi
         }));
     }
 
-    private static async Task<IResult> DryRunAsync(HttpContext http, InstanceStore instances, CancellationToken cancellationToken)
+    private static async Task<IResult> DryRunAsync(ElsaRequest request, InstanceStore instances, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var selection = Selection(request.Object("filter") ?? request);
         return request.Refusal ?? Json(new { workflowInstanceIds = await instances.ListIdsAsync(selection, InstanceControl.MaxInstances, cancellationToken) });
     }
 
-    private static async Task<IResult> RetryAsync(HttpContext http, InstanceControl control, CancellationToken cancellationToken)
+    private static async Task<IResult> RetryAsync(HttpContext http, ElsaRequest request, InstanceControl control, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var ids = request.Texts("workflowInstanceIds").Distinct().ToList();
         var activityIds = request.Texts("activityIds").Select(RunId.Own).ToList();
         if (ids.Count is 0 or > 1000)
             request.Refuse("workflowInstanceIds", $"names {ids.Count} instances; name 1 to 1000.");
         if (request.Refusal is { } refusal)
             return refusal;
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         var results = await control.RetryAsync(
             ids, activityIds.Count > 0 ? activityIds : null, actor,
             id => AuditLog.Record(actor, "workflow.retry", details: new { instance_ids = new[] { id }, activity_ids = activityIds }), cancellationToken);
@@ -148,7 +136,6 @@ internal static class AlterationsApi
             Ids.Count: 0, DefinitionIds.Count: 0, DefinitionVersionIds.Count: 0, CorrelationIds.Count: 0, Names.Count: 0, ParentInstanceIds.Count: 0,
             Statuses.Count: 0, SubStatuses.Count: 0, Timestamps.Count: 0, Version: null, HasIncidents: null, IsSystem: null, SearchTerm: null,
         };
-        // What has ended, unless faulted, hears no alteration.
         return isEmpty && request.Flag("emptyFilterSelectsAll") != true ? filter with { Ids = [""] } : filter;
     }
 
@@ -161,10 +148,6 @@ internal static class AlterationsApi
         catch (ArgumentException e)
         {
             return ElsaProblem.Refused("alterations: " + e.Message.Split(" (Parameter", 2)[0]);
-        }
-        catch (ListTooExpensiveException e)
-        {
-            return ElsaProblem.Refused(e.Message);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UniqueViolation)
         {

@@ -28,7 +28,7 @@ internal static class DefinitionActionsApi
     }
 
     private static async Task<IResult> PublishAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        await store.PublishAsync(definitionId, actor: ElsaRequest.Actor(http), along: Record(http), cancellationToken: cancellationToken) is { } result
+        await store.PublishAsync(definitionId, actor: Actor.Of(http), along: Record(http), cancellationToken: cancellationToken) is { } result
             ? await DefinitionViews.PublishedAsync(http, store, result, null, cancellationToken)
             : NoDefinition(definitionId);
 
@@ -43,7 +43,7 @@ internal static class DefinitionActionsApi
 
     private static async Task<IResult> RevertAsync(
         string definitionId, int version, HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        await store.RevertAsync(definitionId, version, ElsaRequest.Actor(http), Record(http), cancellationToken) is { } draft
+        await store.RevertAsync(definitionId, version, Actor.Of(http), Record(http), cancellationToken) is { } draft
             ? Results.Json(DefinitionViews.Summary(DefinitionViews.SummaryOf(draft), await DefinitionLinks.OfAsync(http)), ElsaApi.Json)
             : ElsaProblem.NotFound($"There is no version {version} of a workflow definition '{definitionId}'.");
 
@@ -56,30 +56,28 @@ internal static class DefinitionActionsApi
     {
         if (await store.FindAsync(definitionId, VersionOptions.Latest, cancellationToken) is null)
             return NoDefinition(definitionId);
-        if (await store.UpdateConsumersAsync(definitionId, ElsaRequest.Actor(http), Record(http), cancellationToken) is not { } changed)
+        if (await store.UpdateConsumersAsync(definitionId, Actor.Of(http), Record(http), cancellationToken) is not { } changed)
             return ElsaProblem.Refused($"'{definitionId}' has no published version that other workflows could be moved to. Publish it first.");
         var names = changed.Count == 0 ? [] : (await store.ListAsync(new() { DefinitionIds = changed }, 0, changed.Count, cancellationToken: cancellationToken)).Items;
         return Results.Json(new { affectedWorkflows = names.Select(d => d.Name ?? d.DefinitionId) }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> DeleteAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> DeleteAsync(string definitionId, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var evenRunning = query.Flag("evenRunning") ?? false;
         return query.Refusal ?? (await store.DeleteAsync(definitionId, evenRunning, Record(http), cancellationToken) ? Results.NoContent() : NoDefinition(definitionId));
     }
 
-    private static async Task<IResult> DeleteVersionAsync(string id, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> DeleteVersionAsync(string id, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var evenRunning = query.Flag("evenRunning") ?? false;
         return query.Refusal ?? (await store.DeleteVersionAsync(id, evenRunning, Record(http), cancellationToken) ? Results.NoContent() : DefinitionsApi.NoVersion(id));
     }
 
     /// <summary>Each is published on its own: one that is refused does not keep the others back.</summary>
-    private static async Task<IResult> BulkPublishAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkPublishAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var (ids, problem) = await IdsAsync(http, "definitionIds", cancellationToken);
+        var (ids, problem) = Ids(body, "definitionIds");
         if (ids is null)
             return problem!;
         var (published, already, missing, consumers) = (new List<string>(), new List<string>(), new List<string>(), new HashSet<string>(StringComparer.Ordinal));
@@ -88,7 +86,7 @@ internal static class DefinitionActionsApi
         {
             await TryAsync(refused, id, async () =>
             {
-                var result = await store.PublishAsync(id, actor: ElsaRequest.Actor(http), along: Record(http), cancellationToken: cancellationToken);
+                var result = await store.PublishAsync(id, actor: Actor.Of(http), along: Record(http), cancellationToken: cancellationToken);
                 if (result is { Definition.IsPublished: false })
                     refused.Add(new(id, [.. result.ValidationErrors.Select(e => e.Message)]));
                 else
@@ -100,9 +98,9 @@ internal static class DefinitionActionsApi
         return Results.Json(new { published, alreadyPublished = already, notFound = missing, updatedConsumers = consumers, refused }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> BulkRetractAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkRetractAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var (ids, problem) = await IdsAsync(http, "definitionIds", cancellationToken);
+        var (ids, problem) = Ids(body, "definitionIds");
         if (ids is null)
             return problem!;
         var (retracted, already, missing, refused) = (new List<string>(), new List<string>(), new List<string>(), new List<Refused>());
@@ -119,15 +117,15 @@ internal static class DefinitionActionsApi
         return Results.Json(new { retracted, alreadyRetracted = already, notFound = missing, refused }, ElsaApi.Json);
     }
 
-    private static Task<IResult> BulkDeleteAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        DeleteAllAsync(http, "definitionIds", id => store.DeleteAsync(id, along: Record(http), cancellationToken: cancellationToken), cancellationToken);
+    private static Task<IResult> BulkDeleteAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken) =>
+        DeleteAllAsync(body, "definitionIds", id => store.DeleteAsync(id, along: Record(http), cancellationToken: cancellationToken));
 
-    private static Task<IResult> BulkDeleteVersionsAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken) =>
-        DeleteAllAsync(http, "ids", id => store.DeleteVersionAsync(id, along: Record(http), cancellationToken: cancellationToken), cancellationToken);
+    private static Task<IResult> BulkDeleteVersionsAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken) =>
+        DeleteAllAsync(body, "ids", id => store.DeleteVersionAsync(id, along: Record(http), cancellationToken: cancellationToken));
 
-    private static async Task<IResult> DeleteAllAsync(HttpContext http, string member, Func<string, Task<bool>> delete, CancellationToken cancellationToken)
+    private static async Task<IResult> DeleteAllAsync(ElsaRequest body, string member, Func<string, Task<bool>> delete)
     {
-        var (ids, problem) = await IdsAsync(http, member, cancellationToken);
+        var (ids, problem) = Ids(body, member);
         if (ids is null)
             return problem!;
         var (deleted, refused) = (0, new List<Refused>());
@@ -148,11 +146,8 @@ internal static class DefinitionActionsApi
         }
     }
 
-    private static async Task<(IReadOnlyList<string>? Ids, IResult? Problem)> IdsAsync(HttpContext http, string member, CancellationToken cancellationToken)
+    private static (IReadOnlyList<string>? Ids, IResult? Problem) Ids(ElsaRequest body, string member)
     {
-        var (body, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return (null, problem);
         var ids = body.Texts(member).Distinct(StringComparer.Ordinal).ToList();
         if (ids.Count > MaxIds)
             body.Refuse(member, $"names {ids.Count}; at most {MaxIds} are taken at once.");
@@ -162,7 +157,7 @@ internal static class DefinitionActionsApi
     /// <summary>The audit record of a change, for the transaction that makes it.</summary>
     public static Func<DefinitionChange, NpgsqlBatchCommand> Record(HttpContext http)
     {
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         return change => AuditLog.Record(actor, ActionOf(change.Act), details: new
         {
             definition_id = change.Definition.DefinitionId,

@@ -31,11 +31,8 @@ internal static class DefinitionExportsApi
         return await FilesAsync(store, [found.Id], withConsumers, alwaysZip: false, cancellationToken);
     }
 
-    private static async Task<IResult> BulkExportAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkExportAsync(ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var (body, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var (ids, withConsumers) = (body.Texts("ids"), body.Flag("includeConsumingWorkflows") ?? false);
         if (ids.Count is 0 or > MaxIds)
             body.Refuse("ids", $"must name 1 to {MaxIds} definition versions.");

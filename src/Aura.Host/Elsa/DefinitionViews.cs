@@ -77,7 +77,7 @@ internal static class DefinitionViews
     {
         var document = await FullAsync(http, store, result.Definition, editor, cancellationToken);
         if (!result.Definition.IsPublished)
-            return DefinitionRefusals.Invalid(result);
+            return ElsaRefusals.Invalid(result);
         return Saved(document, result);
     }
 

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Aura.Host.Api;
 using Aura.Host.Security;
+using Aura.Host.Studio;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
 
@@ -12,12 +13,11 @@ namespace Aura.Host.Elsa;
 internal static class DefinitionsApi
 {
     private const int MaxPageSize = 1000;
-    private const int MaxBodyBytes = 8 << 20;
-    private const int MaxBodyDepth = 64;
+    internal const int MaxBodyBytes = 8 << 20;
+    internal const int MaxBodyDepth = 64;
 
-    public static void MapDefinitions(RouteGroupBuilder api)
+    public static void MapDefinitions(RouteGroupBuilder group)
     {
-        var group = api.MapGroup("").AddEndpointFilter(DefinitionRefusals.FilterAsync);
         group.MapGet("/workflow-definitions", ListAsync);
         group.MapGet("/workflow-definitions/by-definition-id/{definitionId}", FindAsync);
         group.MapGet("/workflow-definitions/by-id/{id}", FindVersionAsync);
@@ -27,14 +27,13 @@ internal static class DefinitionsApi
         group.MapGet("/workflow-definitions/subgraph/segments/{id}", SegmentsAsync);
         group.MapPost("/workflow-definitions", SaveAsync).RequireAuthorization(Permissions.EditWorkflows);
         group.MapMethods("/workflow-definitions/import", ["POST", "PUT"], ImportAsync).RequireAuthorization(Permissions.EditWorkflows);
-        group.MapGet("/package/version", () => Results.Json(new { packageVersion = "3.8.2" }, ElsaApi.Json));
+        group.MapGet("/package/version", () => Results.Json(new { packageVersion = StudioPackage.Version }, ElsaApi.Json));
         DefinitionActionsApi.Map(group);
         DefinitionExportsApi.Map(group);
     }
 
-    private static async Task<IResult> ListAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> ListAsync(HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var filter = new DefinitionFilter
         {
             // Absent and present but empty alike: every version.
@@ -59,9 +58,8 @@ internal static class DefinitionsApi
             new { items = found.Items.Select(d => DefinitionViews.Summary(d, links)), totalCount = found.TotalCount, links = links.OfList() }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> FindAsync(string definitionId, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> FindAsync(string definitionId, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var versions = VersionsOf(query, VersionOptions.Latest);
         if (query.Refusal is { } refusal)
             return refusal;
@@ -75,9 +73,8 @@ internal static class DefinitionsApi
             ? Results.Json(await DefinitionViews.FullAsync(http, store, found, null, cancellationToken), ElsaApi.Json)
             : NoVersion(id);
 
-    private static async Task<IResult> FindManyAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> FindManyAsync(HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var ids = query.Texts("ids");
         if (ids.Count > MaxPageSize)
             query.Refuse("ids", $"names {ids.Count} versions; at most {MaxPageSize} are given at once.");
@@ -90,9 +87,8 @@ internal static class DefinitionsApi
         return Results.Json(new { items, count = items.Count }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> IsNameUniqueAsync(HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> IsNameUniqueAsync(ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var (name, definitionId) = (query.Text("name"), query.Text("definitionId"));
         if (string.IsNullOrWhiteSpace(name))
             query.Refuse("name", "is missing.");
@@ -101,18 +97,16 @@ internal static class DefinitionsApi
         return Results.Json(new { isUnique = await store.IsNameUniqueAsync(name!.Trim(), definitionId, cancellationToken) }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> SubgraphAsync(string id, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> SubgraphAsync(string id, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var parent = query.Text("parentNodeId");
         if (query.Refusal is { } refusal)
             return refusal;
         return await store.ViewActivityAsync(id, parent, cancellationToken) is { } view ? Results.Json(view, ElsaApi.Json) : NoNode(id, parent);
     }
 
-    private static async Task<IResult> SegmentsAsync(string id, HttpContext http, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> SegmentsAsync(string id, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
-        var query = ElsaRequest.Of(http.Request.Query);
         var child = query.Text("childNodeId");
         if (child is null)
             query.Refuse("childNodeId", "is missing.");
@@ -158,7 +152,7 @@ internal static class DefinitionsApi
     {
         var save = new DraftSave
         {
-            Actor = ElsaRequest.Actor(http), Source = source, Along = DefinitionActionsApi.Record(http),
+            Actor = Actor.Of(http), Source = source, Along = DefinitionActionsApi.Record(http),
             Act = source == DraftSource.File ? DefinitionAct.Import : DefinitionAct.Save,
         };
         var tag = http.Request.Headers.IfMatch.ToString();

@@ -21,7 +21,7 @@ public static class ElsaApi
     public static WebApplication MapElsaApi(this WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        var api = app.MapGroup(Prefix).RequireAuthorization(Permissions.ReadWorkflows);
+        var api = app.MapGroup(Prefix).RequireAuthorization(Permissions.ReadWorkflows).AddEndpointFilter(ElsaRefusals.FilterAsync);
         IdentityApi.MapIdentity(api);
         DefinitionsApi.MapDefinitions(api);
         DescriptorsApi.MapDescriptors(api);

@@ -18,18 +18,25 @@ internal static class ElsaProblem
     /// <summary>Elsa has it, this host does not; the message says why, and what to do instead.</summary>
     public static IResult Unsupported(string message) => Answer(StatusCodes.Status501NotImplemented, "Not supported", [message]);
 
-    private static IResult Answer(int status, string title, IReadOnlyCollection<string> messages) => Results.Json(
-        new
+    /// <param name="code">What a program tells refusals of one status apart by; null when there is but one.</param>
+    /// <param name="more">Further members.</param>
+    public static IResult Answer(
+        int status, string title, IReadOnlyCollection<string> messages, string? code = null, params ReadOnlySpan<(string Name, object? Value)> more)
+    {
+        var problem = new Dictionary<string, object?>
         {
-            type = "about:blank",
-            title,
-            status,
-            detail = string.Join(' ', messages),
-            statusCode = status,
-            message = title,
-            errors = new { generalErrors = messages },
-        },
-        ElsaApi.Json,
-        "application/problem+json",
-        status);
+            ["type"] = "about:blank",
+            ["title"] = title,
+            ["status"] = status,
+            ["detail"] = string.Join(' ', messages),
+            ["statusCode"] = status,
+            ["message"] = title,
+            ["errors"] = new { generalErrors = messages },
+        };
+        if (code is not null)
+            problem["code"] = code;
+        foreach (var (name, value) in more)
+            problem[name] = value;
+        return Results.Json(problem, ElsaApi.Json, "application/problem+json", status);
+    }
 }

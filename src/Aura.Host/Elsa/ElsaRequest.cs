@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Claims;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Aura.Host.Api;
@@ -29,13 +28,20 @@ internal sealed class ElsaRequest
     /// <summary>Null while everything could be read; else what to answer.</summary>
     public IResult? Refusal => _errors.Count == 0 ? null : ElsaProblem.Refused(_errors);
 
-    /// <summary>The body, or the answer to give. No body at all is an empty one.</summary>
-    public static async Task<(ElsaRequest Request, IResult? Problem)> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    /// <summary>What to answer to a body that cannot be read at all; <see cref="ElsaRefusals"/> does, so that no handler sees such a request.</summary>
+    public IResult? Problem { get; private init; }
+
+    /// <summary>Makes the request an argument of handlers: the query of what has no body, else the body. No body at all is an empty one.</summary>
+    public static async ValueTask<ElsaRequest?> BindAsync(HttpContext http)
     {
+        ArgumentNullException.ThrowIfNull(http);
+        var request = http.Request;
+        if (HttpMethods.IsGet(request.Method) || HttpMethods.IsDelete(request.Method))
+            return Of(request.Query);
         if (request.ContentLength is null or 0 && request.ContentType is null)
-            return (new(Empty, "", []), null);
-        var (body, problem) = await RequestBody.ReadAsync(request, MaxBytes, cancellationToken);
-        return (new(body?.Root ?? Empty, "", []), problem);
+            return new(Empty, "", []);
+        var (body, problem) = await RequestBody.ReadAsync(request, MaxBytes, http.RequestAborted);
+        return new(body?.Root ?? Empty, "", []) { Problem = problem };
     }
 
     /// <summary>The query as if it were a body; what is asked for as one value is the last one given.</summary>
@@ -146,9 +152,6 @@ internal sealed class ElsaRequest
             return [.. value.EnumerateArray().Select((item, index) => new ElsaRequest(item, $"{_path}{name}[{index}].", _errors))];
         return Wrong<IReadOnlyList<ElsaRequest>>(name, "must be a list of objects.", []);
     }
-
-    /// <summary>Who asks, for journals and the audit log.</summary>
-    public static string Actor(HttpContext http) => http.User.FindFirstValue(ClaimTypes.Name) ?? "unknown";
 
     private static JsonElement Empty { get; } = JsonSerializer.SerializeToElement(new { });
 

@@ -33,9 +33,9 @@ internal static class ExecutionApi
     }
 
     private static async Task ExecuteAsync(
-        string definitionId, HttpContext http, WorkflowExecutor executor, DefinitionStore definitions, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, ElsaRequest request, WorkflowExecutor executor, DefinitionStore definitions, CancellationToken cancellationToken)
     {
-        var (start, answer) = await ReadStartAsync(definitionId, "workflow.execute", http, definitions, cancellationToken);
+        var (start, answer) = await ReadStartAsync(definitionId, "workflow.execute", http, request, definitions, cancellationToken);
         if (start is not null)
             answer = await RunAsync(definitionId, start, http, executor, cancellationToken);
         if (answer is not null)
@@ -75,9 +75,9 @@ internal static class ExecutionApi
     }
 
     private static async Task<IResult> DispatchAsync(
-        string definitionId, HttpContext http, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, ElsaRequest request, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
     {
-        var (start, problem) = await ReadStartAsync(definitionId, "workflow.dispatch", http, definitions, cancellationToken);
+        var (start, problem) = await ReadStartAsync(definitionId, "workflow.dispatch", http, request, definitions, cancellationToken);
         if (start is null)
             return problem!;
         try
@@ -93,32 +93,22 @@ internal static class ExecutionApi
     }
 
     private static async Task<IResult> BulkDispatchAsync(
-        string definitionId, HttpContext http, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, ElsaRequest request, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
     {
         var (start, problem) = await ReadStartAsync(
-            definitionId, "workflow.dispatch", http, definitions, cancellationToken, takesInstanceId: false);
+            definitionId, "workflow.dispatch", http, request, definitions, cancellationToken, takesInstanceId: false);
         if (start is null)
             return problem!;
-        try
-        {
-            // They go out together, in a few commits.
-            var ids = await Task.WhenAll(Enumerable.Range(0, start.Count).Select(_ => client.StartAsync(definitionId, start.Input, start.Options, cancellationToken)));
-            var started = ids.OfType<string>().ToList();
-            http.Response.Headers[CannotStartHeader] = started.Count == 0 ? "True" : "False";
-            return started.Count == 0 ? NotActivated(definitionId) : Json(new { workflowInstanceIds = started });
-        }
-        catch (Exception e) when (Refused(e, start) is { } refusal)
-        {
-            return refusal;
-        }
+        // They go out together, in a few commits.
+        var ids = await Task.WhenAll(Enumerable.Range(0, start.Count).Select(_ => client.StartAsync(definitionId, start.Input, start.Options, cancellationToken)));
+        var started = ids.OfType<string>().ToList();
+        http.Response.Headers[CannotStartHeader] = started.Count == 0 ? "True" : "False";
+        return started.Count == 0 ? NotActivated(definitionId) : Json(new { workflowInstanceIds = started });
     }
 
     private static async Task<IResult> TriggerEventAsync(
-        string name, HttpContext http, WorkflowClient client, InstanceStore instances, CancellationToken cancellationToken)
+        string name, HttpContext http, ElsaRequest request, WorkflowClient client, InstanceStore instances, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var correlationId = request.Text("correlationId");
         var instanceId = request.Text("workflowInstanceId");
         var activityId = request.Text("activityInstanceId");
@@ -146,11 +136,8 @@ internal static class ExecutionApi
         return Results.Ok();
     }
 
-    private static async Task<IResult> CompleteTaskAsync(string taskId, HttpContext http, WorkflowClient client, CancellationToken cancellationToken)
+    private static async Task<IResult> CompleteTaskAsync(string taskId, HttpContext http, ElsaRequest request, WorkflowClient client, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         object? result = request.Json("result") is { } given ? WorkflowJson.ToPlain(given) : null;
         var audit = Audit(http, "workflow.complete-task", new { task_id = taskId });
         return await client.ExecuteAsync([client.PrepareTaskAnswer(taskId, result)], [audit], cancellationToken) > 0
@@ -158,11 +145,8 @@ internal static class ExecutionApi
             : ElsaProblem.NotFound($"No workflow waits for task '{taskId}'. It may have been completed or cancelled.");
     }
 
-    private static async Task<IResult> ResumeAsync(HttpContext http, WorkflowClient client, CancellationToken cancellationToken)
+    private static async Task<IResult> ResumeAsync(HttpContext http, ElsaRequest request, WorkflowClient client, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         if (http.Request.Query.ContainsKey("t"))
             return ElsaProblem.Refused("t: this host issues no resume tokens. Send {\"bookmarkId\", \"input\"} with your own credentials.");
         var id = request.Text("bookmarkId");
@@ -177,13 +161,10 @@ internal static class ExecutionApi
     }
 
     private static async Task<(StartRequest? Start, IResult? Problem)> ReadStartAsync(
-        string definitionId, string action, HttpContext http, DefinitionStore definitions, CancellationToken cancellationToken, bool takesInstanceId = true)
+        string definitionId, string action, HttpContext http, ElsaRequest request, DefinitionStore definitions, CancellationToken cancellationToken, bool takesInstanceId = true)
     {
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         var isGet = HttpMethods.IsGet(http.Request.Method);
-        var (request, problem) = isGet ? (ElsaRequest.Of(http.Request.Query), null) : await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return (null, problem);
         foreach (var name in (string[])["variables", "activityHandle"])
         {
             if (request.Json(name) is { } value && value.ToString() is not ("" or "{}" or "[]"))
@@ -246,18 +227,15 @@ internal static class ExecutionApi
         return new Dictionary<string, object?>();
     }
 
-    private static IResult? Refused(Exception exception, StartRequest start) => exception switch
-    {
-        InvalidDefinitionException e => ElsaProblem.Refused(e.Message),
-        _ when (exception as PostgresException ?? exception.InnerException) is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation } =>
-            ElsaProblem.Conflict($"There is an instance '{start.Options.InstanceId}'. Choose another instanceId, or none."),
-        _ => null,
-    };
+    private static IResult? Refused(Exception exception, StartRequest start) =>
+        (exception as PostgresException ?? exception.InnerException) is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation }
+            ? ElsaProblem.Conflict($"There is an instance '{start.Options.InstanceId}'. Choose another instanceId, or none.")
+            : null;
 
     private static IResult NotActivated(string definitionId) =>
         ElsaProblem.Conflict($"Workflow '{definitionId}' was not started: its activation strategy allows no further instance now.");
 
-    private static NpgsqlBatchCommand Audit(HttpContext http, string action, object details) => AuditLog.Record(ElsaRequest.Actor(http), action, details: details);
+    private static NpgsqlBatchCommand Audit(HttpContext http, string action, object details) => AuditLog.Record(Actor.Of(http), action, details: details);
 
     private static IResult Json(object value) => Results.Json(value, ElsaApi.Json);
 

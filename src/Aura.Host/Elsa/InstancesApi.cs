@@ -56,27 +56,15 @@ internal static class InstancesApi
         }
     }
 
-    private static async Task<IResult> ListAsync(HttpContext http, InstanceStore instances, CancellationToken cancellationToken)
+    private static async Task<IResult> ListAsync(ElsaRequest request, InstanceStore instances, CancellationToken cancellationToken)
     {
-        var (request, problem) = HttpMethods.IsGet(http.Request.Method)
-            ? (ElsaRequest.Of(http.Request.Query), null)
-            : await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var page = PageRequest.Read(request, 25, MaxPage);
         var filter = InstanceRequests.ReadFilter(request);
         var (order, descending) = InstanceRequests.ReadOrder(request);
         if (request.Refusal is { } refusal)
             return refusal;
-        try
-        {
-            var found = await instances.ListAsync(filter, page.Skip, page.Take, order, descending, cancellationToken);
-            return Json(new { items = found.Items.Select(InstanceViews.Summary), found.TotalCount });
-        }
-        catch (ListTooExpensiveException e)
-        {
-            return ElsaProblem.Refused(e.Message);
-        }
+        var found = await instances.ListAsync(filter, page.Skip, page.Take, order, descending, cancellationToken);
+        return Json(new { items = found.Items.Select(InstanceViews.Summary), found.TotalCount });
     }
 
     private static async Task<IResult> GetAsync(string id, InstanceStore instances, CancellationToken cancellationToken) =>
@@ -86,13 +74,8 @@ internal static class InstancesApi
         await instances.FindAsync(id, cancellationToken) is { } found ? Json(new { found.Status, found.SubStatus, found.UpdatedAt }) : NoInstance(id);
 
     private static async Task<IResult> JournalAsync(
-        string id, HttpContext http, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken)
+        string id, HttpContext http, ElsaRequest request, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken)
     {
-        var (request, problem) = HttpMethods.IsGet(http.Request.Method)
-            ? (ElsaRequest.Of(http.Request.Query), null)
-            : await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var query = ElsaRequest.Of(http.Request.Query);
         var page = PageRequest.Read(query, 100, MaxPage);
         var filter = InstanceRequests.ReadJournalFilter(HttpMethods.IsGet(http.Request.Method) ? request : request.Object("filter"));
@@ -119,11 +102,8 @@ internal static class InstancesApi
         await instances.FindDetailsAsync(id, cancellationToken) is { } found ? Variables(found) : NoInstance(id);
 
     private static async Task<IResult> SetVariablesAsync(
-        string id, HttpContext http, InstanceStore instances, InstanceControl control, CancellationToken cancellationToken)
+        string id, HttpContext http, ElsaRequest request, InstanceStore instances, InstanceControl control, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var changes = new List<JsonElement>();
         foreach (var variable in request.Objects("variables"))
         {
@@ -141,7 +121,7 @@ internal static class InstancesApi
             return NoInstance(id);
         if (instance is { Status: WorkflowStatus.Finished, SubStatus: not WorkflowSubStatus.Faulted })
             return ElsaProblem.Conflict($"Instance '{id}' has ended as {instance.SubStatus}: its variables change no more.");
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         var audit = AuditLog.Record(actor, "workflow.set-variables", details: new { instance_id = id, variables = changes.Count });
         var result = (await control.AlterAsync([id], changes, actor, [audit], LongestChange, cancellationToken))[0];
         if (result.Log.Where(l => l.IsError).Select(l => l.Message).ToList() is { Count: > 0 } errors)
@@ -156,7 +136,7 @@ internal static class InstancesApi
     {
         if (await instances.FindAsync(id, cancellationToken) is null)
             return NoInstance(id);
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         var audit = AuditLog.Record(actor, "workflow.delete", details: new { instance_ids = new[] { id } });
         return await control.DeleteAsync([id], actor, [audit], LongestChange, cancellationToken) > 0
             ? Results.NoContent()
@@ -168,31 +148,25 @@ internal static class InstancesApi
     {
         if (await instances.FindAsync(id, cancellationToken) is null)
             return NoInstance(id);
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         await control.CancelAsync(
             [id], actor, [AuditLog.Record(actor, "workflow.cancel", details: new { instance_ids = new[] { id } })], LongestChange, cancellationToken);
         return Results.Ok();
     }
 
-    private static async Task<IResult> BulkDeleteAsync(HttpContext http, InstanceControl control, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkDeleteAsync(HttpContext http, ElsaRequest request, InstanceControl control, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var ids = request.Texts("ids");
         if (request.Refusal is { } refusal)
             return refusal;
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         var audit = AuditLog.Record(actor, "workflow.delete", details: new { instance_ids = ids });
         return Json(new { deleted = await control.DeleteAsync(ids, actor, [audit], LongestChange, cancellationToken) });
     }
 
     private static async Task<IResult> BulkCancelAsync(
-        HttpContext http, InstanceStore instances, DefinitionStore definitions, InstanceControl control, CancellationToken cancellationToken)
+        HttpContext http, ElsaRequest request, InstanceStore instances, DefinitionStore definitions, InstanceControl control, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var ids = request.Texts("ids");
         var versionId = request.Text("definitionVersionId");
         var definitionId = request.Text("definitionId");
@@ -220,7 +194,7 @@ internal static class InstancesApi
                 InstanceControl.MaxInstances, cancellationToken);
         }
 
-        var actor = ElsaRequest.Actor(http);
+        var actor = Actor.Of(http);
         var audit = AuditLog.Record(actor, "workflow.cancel", details: new { instance_ids = ids });
         return Json(new { cancelledCount = await control.CancelAsync(ids, actor, [audit], LongestChange, cancellationToken) });
     }
@@ -259,11 +233,8 @@ internal static class InstancesApi
     }
 
     private static async Task<IResult> BulkExportAsync(
-        HttpContext http, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken)
+        ElsaRequest request, InstanceStore instances, DefinitionStore definitions, CancellationToken cancellationToken)
     {
-        var (request, problem) = await ElsaRequest.ReadAsync(http.Request, cancellationToken);
-        if (problem is not null)
-            return problem;
         var ids = request.Texts("ids").Distinct().ToList();
         if (ids.Count is 0 or > MaxExport)
             request.Refuse("ids", $"names {ids.Count} instances; 1 to {MaxExport} can be exported at once.");

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Security.Claims;
 
 namespace Aura.Host.Security;
 
@@ -12,6 +13,12 @@ public static class AuraRoles
     public const string Employee = "Employee";
 
     public static IReadOnlyList<string> All { get; } = [Director, ManagerOperator, Auditor, Hr, Employee];
+}
+
+/// <summary>Who asks, as journals and the audit log name them.</summary>
+internal static class Actor
+{
+    public static string Of(HttpContext http) => http.User.FindFirstValue(ClaimTypes.Name) ?? "unknown";
 }
 
 /// <summary>What an endpoint asks for; each name is an authorization policy.</summary>

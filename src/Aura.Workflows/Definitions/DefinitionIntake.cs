@@ -48,7 +48,7 @@ internal static class DefinitionIntake
                 text = document.ToJsonString(Text);
         }
 
-        var definition = WorkflowDefinition.Of(Read(text), "The definition");
+        var definition = WorkflowDefinition.Parse(Read(text), "The definition");
         return string.IsNullOrWhiteSpace(definition.Json.Text("id")) ? definition with { Id = WorkflowExecutionContext.NewId() } : definition;
     }
 

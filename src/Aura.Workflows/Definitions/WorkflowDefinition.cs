@@ -97,21 +97,18 @@ public sealed record WorkflowDefinition
     /// <exception cref="InvalidDefinitionException">Not JSON, or without root or definition id.</exception>
     public static WorkflowDefinition Parse(string json, string source)
     {
-        JsonElement document;
         try
         {
-            document = JsonSerializer.Deserialize<JsonElement>(json);
+            return Parse(JsonSerializer.Deserialize<JsonElement>(json), source);
         }
         catch (JsonException e)
         {
             throw new InvalidDefinitionException($"{source} is not valid JSON: {e.Message}", e);
         }
-
-        return Of(document, source);
     }
 
-    /// <inheritdoc cref="Parse"/>
-    internal static WorkflowDefinition Of(JsonElement document, string source)
+    /// <inheritdoc cref="Parse(string, string)"/>
+    public static WorkflowDefinition Parse(JsonElement document, string source)
     {
         if (document.ValueKind != JsonValueKind.Object)
             throw new InvalidDefinitionException($"{source} must hold one JSON object.");

@@ -48,6 +48,33 @@ public sealed class InstancesApiTests(HostFixture fixture) : IClassFixture<HostF
         Ids(await _host.GetAsync($"workflow-instances?definitionIds={definition}&definitionIds=other&status=Running&isSystem=False")).ShouldBe([waiting]);
     }
 
+    [Theory]
+    [InlineData("workflow-instances?searchTerm=%00", "searchTerm")]
+    [InlineData("workflow-instances?ids=a&ids=b%00", "ids")]
+    [InlineData("activity-executions/by-id?id=a-%00", "id")]
+    [InlineData("activity-executions/list?workflowInstanceId=%00", "workflowInstanceId")]
+    [InlineData("workflow-definitions?name=%00", "name")]
+    public async Task Query_WithNul_IsRefusedByName(string path, string name) =>
+        (await _host.GetAsync(path, 400)).GetProperty("errors").GetProperty("generalErrors")[0].GetString().ShouldBe($"{name}: holds NUL, which no text may.");
+
+    [Fact]
+    public async Task Selection_ThatTakesTooLong_IsRefusedWhereverOneIsMade()
+    {
+        await using var connection = await _host.Db.OpenConnectionAsync(Cancel);
+        await using var transaction = await connection.BeginTransactionAsync(Cancel);
+        // Whoever looks through the instances now waits until the time for a list is over.
+        await using (var command = new Npgsql.NpgsqlCommand("LOCK TABLE wf.instances IN ACCESS EXCLUSIVE MODE", connection, transaction))
+            await command.ExecuteNonQueryAsync(Cancel);
+        var alteration = """[{"type":"Cancel"}]""";
+        var answers = await Task.WhenAll(
+            _host.PostAsync("workflow-instances", "{}", 400),
+            _host.PostAsync("alterations/dry-run", """{"filter":{"searchTerm":"x"} }""", 400),
+            _host.PostAsync("alterations/submit", $$"""{"filter":{"searchTerm":"x"},"alterations":{{alteration}} }""", 400),
+            _host.PostAsync("bulk-actions/cancel/workflow-instances", """{"definitionId":"x"}""", 400));
+        await transaction.RollbackAsync(Cancel);
+        answers.ShouldAllBe(a => a.GetProperty("detail").GetString()!.StartsWith("The list would have to look through too many instances."));
+    }
+
     [Fact]
     public async Task List_Timestamps_CompareEachColumn()
     {
