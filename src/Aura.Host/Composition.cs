@@ -42,7 +42,7 @@ public static class Composition
         services.AddSingleton(options);
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
-        services.AddOrganisation(options);
+        services.AddOrganisation(options, connectionString);
         services.AddAuraWorkflows(o =>
         {
             o.FaultPoint = options.FaultPoint;
@@ -125,7 +125,7 @@ public static class Composition
     public static IEnumerable<SqlMigrator> Migrators() =>
         [new("wf", typeof(SqlMigrator).Assembly), new("aura", typeof(PrdStore).Assembly)];
 
-    private static void AddOrganisation(this IServiceCollection services, AuraOptions options)
+    private static void AddOrganisation(this IServiceCollection services, AuraOptions options, string connectionString)
     {
         services.AddAuraRecords();
         services.AddSingleton<ProcessRunner>();
@@ -147,14 +147,16 @@ public static class Composition
         services.AddSingleton<AttemptTrees>();
         services.AddSingleton<TickOptions>();
         services.AddSingleton<ScoreWeights>();
-        services.AddSingleton(EmployeesOf(options));
+        // Not the options' connection: of the database that the host brings along the options know nothing.
+        services.AddSingleton(EmployeesOf(options, PasswordOf(connectionString)));
         services.AddSingleton<IModelLedger>(s => s.GetRequiredService<ModelCallStore>());
         services.AddSingleton<EmployeeBackends>();
         services.AddSingleton<Planner>();
         services.AddSingleton(Queues);
     }
 
-    internal static EmployeeOptions EmployeesOf(AuraOptions options)
+    /// <param name="secrets">What no prompt and no protocol may show, beyond what the options hold.</param>
+    internal static EmployeeOptions EmployeesOf(AuraOptions options, params IEnumerable<string> secrets)
     {
         var employees = new EmployeeOptions
         {
@@ -170,7 +172,7 @@ public static class Composition
             TimeLimit = options.EmployeeLimits.Time,
             Secrets =
             [
-                .. options.Secrets, .. DatabasePassword(options),
+                .. options.Secrets, .. PasswordOf(options.Database), .. secrets,
                 .. new[] { options.DirectorKey, options.WorkerKey, options.TokenKey }.OfType<string>(),
             ],
             CaptureContent = options.TraceContent,
@@ -187,8 +189,8 @@ public static class Composition
         return employees;
     }
 
-    private static IReadOnlyList<string> DatabasePassword(AuraOptions options) => SecretRedactor.SecretsOf(
-        new Dictionary<string, string?> { ["PASSWORD"] = new NpgsqlConnectionStringBuilder(options.Database).Password });
+    private static IReadOnlyList<string> PasswordOf(string? connectionString) => SecretRedactor.SecretsOf(
+        new Dictionary<string, string?> { ["PASSWORD"] = new NpgsqlConnectionStringBuilder(connectionString).Password });
 
     /// <summary>Every available backend's models become employees; whether one is active stays as HR or the Director left it.</summary>
     private static async Task EnsureModelsAsync(IServiceProvider services, NpgsqlDataSource dataSource, CancellationToken cancellationToken)

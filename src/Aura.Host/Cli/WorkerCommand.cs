@@ -61,7 +61,7 @@ internal static class WorkerCommand
         using var mcp = new WorkerHttp(options.Mcp, TimeProvider.System);
         using var processes = new ProcessRunner();
         var calls = new CollectedCalls();
-        var backends = new EmployeeBackends(Composition.EmployeesOf(host), TimeProvider.System, loggers, calls, processes);
+        var backends = new EmployeeBackends(options.EmployeesOf(host), TimeProvider.System, loggers, calls, processes);
         var worker = new EmployeeWorker(options, backends, calls, manager, mcp, TimeProvider.System, loggers.CreateLogger<EmployeeWorker>());
         try
         {

@@ -32,10 +32,14 @@ internal sealed record WorkerOptions
     /// <summary>How long an employee that was told to stop is waited for.</summary>
     public TimeSpan StopTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>The employees of this worker. Its key may come from a file, and then the host's options do not know it.</summary>
+    public EmployeeOptions EmployeesOf(AuraOptions host) => Composition.EmployeesOf(host, Key);
+
     /// <summary>Reads everything and reports all problems together.</summary>
     /// <param name="variable">Looks up an environment variable.</param>
     /// <param name="given">Values of the command line, by variable name; they win.</param>
-    /// <param name="state">The state folder, where a host on this machine keeps the workers' key.</param>
+    /// <param name="host">The options of a host on this machine, which keeps the workers' key in its state folder.</param>
+    /// <param name="once">End after one job.</param>
     /// <exception cref="InvalidOptionsException">At least one setting cannot be used.</exception>
     public static WorkerOptions Load(Func<string, string?> variable, IReadOnlyDictionary<string, string?> given, AuraOptions host, bool once)
     {

@@ -1,5 +1,8 @@
 using Aura.Host.Configuration;
 using Aura.Host.Roles;
+using Aura.Host.Worker;
+using Aura.Orchestra.Employees;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Aura.Host.Tests.Configuration;
 
@@ -153,6 +156,36 @@ public sealed class AuraOptionsTests
 
             keys.Distinct().ShouldHaveSingleItem().Length.ShouldBeGreaterThanOrEqualTo(32);
             File.GetUnixFileMode(options.DirectorKeyFile).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Secrets_OfTheDatabaseThatTheHostBrings_AreKnownToTheEmployees()
+    {
+        const string password = "3f0c9a7be1d24455b6";
+        var services = new ServiceCollection();
+        services.AddAura(
+            Load(new() { ["DIRECTOR_API_KEY"] = "a-director-key-for-tests" }), $"Host=127.0.0.1;Username=aura;Password={password};Database=aiorg");
+
+        services.Select(s => s.ImplementationInstance).OfType<EmployeeOptions>().ShouldHaveSingleItem().Secrets.ShouldContain(password);
+    }
+
+    [Fact]
+    public void Secrets_OfAWorkerWithItsKeyInAFile_HoldTheKey()
+    {
+        var folder = Directory.CreateTempSubdirectory("aura-options-");
+        try
+        {
+            File.WriteAllText(Path.Combine(folder.FullName, "worker.key"), "wk_of-this-machine\n");
+            var host = Load(new() { ["AURA_STATE"] = folder.FullName });
+
+            var worker = WorkerOptions.Load(_ => null, new Dictionary<string, string?> { ["AURA_WORKER_BACKEND"] = "scripted" }, host, once: true);
+
+            worker.EmployeesOf(host).Secrets.ShouldContain("wk_of-this-machine");
         }
         finally
         {

@@ -47,7 +47,7 @@ public sealed partial class SecretRedactor
     private static partial Regex SecretName();
 
     [GeneratedRegex(
-        @"\b(sk-|sk_|ghp_|github_pat_|xox[abp]-|AIza|dk_)[A-Za-z0-9_*-]{6,}|\bey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        @"\b(sk-|sk_|ghp_|github_pat_|xox[abp]-|AIza|dk_|wk_)[A-Za-z0-9_*-]{6,}|\bey[A-Za-z0-9_-]{8,}\.ey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
         RegexOptions.ExplicitCapture | RegexOptions.NonBacktracking)]
     private static partial Regex KeyPattern();
 }

@@ -74,6 +74,7 @@ public sealed partial class HygieneTests
     [InlineData("key sk-abcdef123456 end", "key *** end")]
     [InlineData("AIzaSyA1234567890", "***")]
     [InlineData("ghp_abcdef123456", "***")]
+    [InlineData("dk_0123456789 and wk_0123456789", "*** and ***")]
     [InlineData("jwt eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmF0dXJl", "jwt ***")]
     [InlineData("task-list and desk-top", "task-list and desk-top")]
     public void CleanLog_WhatLooksLikeAKey_GoesToo(string text, string clean) => new SecretRedactor([]).CleanLog(text).ShouldBe(clean);
