@@ -42,7 +42,7 @@ internal static class UsersApi
         var hash = await passwords.HashAsync(password, cancellationToken);
         if (!await store.AddAsync(name, roles, hash, Actor.Of(http), cancellationToken))
             return Problems.Conflict("The name is taken", $"There is a user '{name}' already; capitals make no difference. {Where}");
-        standing.Forget();
+        await standing.ForgetAsync();
         return await ShowAsync(name, store, StatusCodes.Status201Created, cancellationToken);
     }
 
@@ -78,7 +78,7 @@ internal static class UsersApi
         var hash = password is null ? null : await passwords.HashAsync(password, cancellationToken);
         if (!await store.ChangeAsync(name, new(hash, roles, isActive), Actor.Of(http), cancellationToken))
             return Problems.NotFound("user", name, Where);
-        standing.Forget();
+        await standing.ForgetAsync();
         return await ShowAsync(name, store, StatusCodes.Status200OK, cancellationToken);
     }
 

@@ -25,8 +25,14 @@ internal sealed class UserStanding(UserStore users, TimeProvider time) : IDispos
         return snapshot.Users.TryGetValue(id, out var user) && user.IsActive && user.Version == subject.Version;
     }
 
-    /// <summary>A change that this host made counts at once.</summary>
-    public void Forget() => _snapshot = null;
+    /// <summary>A change that this host made counts at once: also for a read that began before it and has not ended.</summary>
+    public async Task ForgetAsync()
+    {
+        // Not to be cancelled: the change is made, whether or not somebody waits for the answer.
+        await _gate.WaitAsync(CancellationToken.None);
+        _snapshot = null;
+        _gate.Release();
+    }
 
     public void Dispose() => _gate.Dispose();
 
