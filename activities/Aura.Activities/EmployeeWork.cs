@@ -110,7 +110,8 @@ public sealed class EmployeeWork : CodeActivity
     }
 
     /// <summary>Takes the result: the diff from the sandbox, not from the employee, and what it says of itself.</summary>
-    public async Task ConcludeAsync(ActivityExecutionContext context, EmployeeResult result)
+    /// <returns>The job as it was before.</returns>
+    public async Task<Job> ConcludeAsync(ActivityExecutionContext context, EmployeeResult result)
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(result);
@@ -121,7 +122,7 @@ public sealed class EmployeeWork : CodeActivity
         if (opened.Refusal is { } gone)
         {
             await FailAsync(context, $"The sandbox is not there any more ({gone.Code}): {gone.Message}");
-            return;
+            return job;
         }
 
         var sandbox = opened.Value;
@@ -134,13 +135,13 @@ public sealed class EmployeeWork : CodeActivity
         if (result.IsTransient || (result.FinishReason == EmployeeFinish.Misconfigured && await MayAnotherAsync(context, job, model)))
         {
             await PassOnAsync(context, job, attempt, model, stopped);
-            return;
+            return job;
         }
 
         if (result.FinishReason == EmployeeFinish.Misconfigured)
         {
             await EscalateAsync(context, job, $"The employee '{model}' of backend '{BackendOf(context)}' cannot work: {result.Explanation}");
-            return;
+            return job;
         }
 
         context.GetRequiredService<UnitOfWork>().Add(ModelChanges.Available(model));
@@ -148,6 +149,7 @@ public sealed class EmployeeWork : CodeActivity
             await SubmitAsync(context, job, attempt, model, sandbox, result);
         else
             await FailAsync(context, stopped);
+        return job;
     }
 
     /// <summary>The key or the settings of one model are wrong: another one that is up may do. A script that is missing helps nobody.</summary>

@@ -64,13 +64,29 @@ internal sealed class FieldReader
         return null;
     }
 
+    public bool? Boolean(string name)
+    {
+        if (!TryGet(name, out var value))
+            return null;
+        if (value.ValueKind is JsonValueKind.True or JsonValueKind.False)
+            return value.GetBoolean();
+        _errors.Add(Path(name), $"must be true or false, not {RequestBody.Kind(value)}.");
+        return null;
+    }
+
+    /// <summary>Whether the member is there and not JSON null.</summary>
+    public bool Has(string name) => TryGet(name, out _);
+
     /// <summary>The array's items; empty when absent or refused.</summary>
-    public IReadOnlyList<JsonElement> Array(string name, int maxItems)
+    /// <param name="ifEmpty">The complaint about an array without items; null when it may be one.</param>
+    public IReadOnlyList<JsonElement> Array(string name, int maxItems, string? ifEmpty = null)
     {
         if (!TryGet(name, out var value))
             return [];
         if (value.ValueKind != JsonValueKind.Array)
             WrongType(name, "an array", value);
+        else if (ifEmpty is not null && value.GetArrayLength() == 0)
+            _errors.Add(Path(name), ifEmpty);
         else if (value.GetArrayLength() > maxItems)
             _errors.Add(Path(name), $"has {value.GetArrayLength()} items; at most {maxItems} are accepted.");
         else
@@ -79,9 +95,9 @@ internal sealed class FieldReader
     }
 
     /// <summary>The array of texts, each with its index; an item of another type is refused by its own path.</summary>
-    public IEnumerable<(int Index, string Text)> Texts(string name, int maxItems, int maxLength)
+    public IEnumerable<(int Index, string Text)> Texts(string name, int maxItems, int maxLength, string? ifEmpty = null)
     {
-        var items = Array(name, maxItems);
+        var items = Array(name, maxItems, ifEmpty);
         for (var i = 0; i < items.Count; i++)
         {
             var path = $"{Path(name)}[{i}]";
@@ -94,10 +110,15 @@ internal sealed class FieldReader
         }
     }
 
-    public JsonElement? Object(string name)
+    public JsonElement? Object(string name, bool required = false)
     {
         if (!TryGet(name, out var value))
+        {
+            if (required)
+                _errors.Add(Path(name), "is missing.");
             return null;
+        }
+
         if (value.ValueKind == JsonValueKind.Object)
             return value.Clone();
         WrongType(name, "an object", value);

@@ -47,16 +47,16 @@ internal static class ModelsApi
         var endpoint = fields.Text("endpoint", 2000);
         if (endpoint is not null && !(Uri.TryCreate(endpoint, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.UserInfo.Length == 0))
             errors.Add("endpoint", "must be an http or https address without a user or password in it.");
-        var capabilities = Texts(fields, body.Root, "capabilities");
-        var roles = Texts(fields, body.Root, "roles");
+        var capabilities = Texts(fields, "capabilities");
+        var roles = Texts(fields, "roles");
         var cost = Cost(body.Root, errors);
         var worker = fields.Text("worker", WorkerNames.MaxLength) ?? Actor.Of(http);
         if (errors.Any)
             return errors.ToResult();
-        if (await models.FindAsync(name, cancellationToken) is { } known && known.Backend != backend)
+        if ((await models.BackendsAsync([name], cancellationToken)).TryGetValue(name, out var known) && known != backend)
         {
             return Problems.Conflict("The model belongs to another backend",
-                $"'{name}' is known with the backend '{known.Backend}'. Register it under a name of its own, for example '{backend}/{name}'.");
+                $"'{name}' is known with the backend '{known}'. Register it under a name of its own, for example '{backend}/{name}'.");
         }
 
         await db.CommitAsync([
@@ -75,17 +75,9 @@ internal static class ModelsApi
         name = NameOf(name);
         var errors = new FieldErrors();
         var fields = new FieldReader(body.Root, "", errors, "is_active", "roles", "cost_per_attempt");
-        var roles = Texts(fields, body.Root, "roles");
+        var roles = Texts(fields, "roles");
         var cost = Cost(body.Root, errors);
-        bool? isActive = null;
-        if (body.Root.TryGetProperty("is_active", out var flag) && flag.ValueKind != JsonValueKind.Null)
-        {
-            if (flag.ValueKind is JsonValueKind.True or JsonValueKind.False)
-                isActive = flag.GetBoolean();
-            else
-                errors.Add("is_active", $"must be true or false, not {RequestBody.Kind(flag)}.");
-        }
-
+        var isActive = fields.Boolean("is_active");
         if (!errors.Any && roles is null && cost is null && isActive is null)
             errors.Add("$", "changes nothing. Give at least one of is_active, roles, cost_per_attempt.");
         if (errors.Any)
@@ -106,8 +98,8 @@ internal static class ModelsApi
         Results.Json(ModelItem.Of((await models.FindAsync(name, cancellationToken))!), AuraApi.Json);
 
     /// <summary>Null when the member is absent.</summary>
-    private static List<string>? Texts(FieldReader fields, JsonElement root, string name) =>
-        root.TryGetProperty(name, out var given) && given.ValueKind != JsonValueKind.Null ? [.. fields.Texts(name, 50, 100).Select(t => t.Text)] : null;
+    private static List<string>? Texts(FieldReader fields, string name) =>
+        fields.Has(name) ? [.. fields.Texts(name, 50, 100).Select(t => t.Text)] : null;
 
     private static double? Cost(JsonElement root, FieldErrors errors)
     {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Aura.Host.Security;
 using Aura.Orchestra.Users;
 
@@ -31,7 +30,7 @@ internal static class UsersApi
         if (name is not null && UserNames.Problem(name) is { } nameProblem)
             errors.Add("name", nameProblem);
         var password = Password(fields, name ?? "", required: true, errors);
-        if (Roles(fields, body.Root, errors) is not { } roles)
+        if (Roles(fields, errors) is not { } roles)
         {
             errors.Add("roles", $"is missing. Known: {string.Join(", ", AuraRoles.All)}.");
             return errors.ToResult();
@@ -61,16 +60,8 @@ internal static class UsersApi
         var errors = new FieldErrors();
         var fields = new FieldReader(body.Root, "", errors, "password", "roles", "is_active");
         var password = Password(fields, name, required: false, errors);
-        var roles = Roles(fields, body.Root, errors);
-        bool? isActive = null;
-        if (body.Root.TryGetProperty("is_active", out var flag) && flag.ValueKind != JsonValueKind.Null)
-        {
-            if (flag.ValueKind is JsonValueKind.True or JsonValueKind.False)
-                isActive = flag.GetBoolean();
-            else
-                errors.Add("is_active", $"must be true or false, not {RequestBody.Kind(flag)}.");
-        }
-
+        var roles = Roles(fields, errors);
+        var isActive = fields.Boolean("is_active");
         if (!errors.Any && password is null && roles is null && isActive is null)
             errors.Add("$", "changes nothing. Give at least one of password, roles, is_active.");
         if (errors.Any)
@@ -94,12 +85,13 @@ internal static class UsersApi
     }
 
     /// <summary>Null when the member is absent.</summary>
-    private static List<string>? Roles(FieldReader fields, JsonElement root, FieldErrors errors)
+    private static List<string>? Roles(FieldReader fields, FieldErrors errors)
     {
-        if (!root.TryGetProperty("roles", out var given) || given.ValueKind == JsonValueKind.Null)
+        if (!fields.Has("roles"))
             return null;
         var roles = new List<string>();
-        foreach (var (index, text) in fields.Texts("roles", AuraRoles.All.Count, 100))
+        foreach (var (index, text) in fields.Texts(
+            "roles", AuraRoles.All.Count, 100, ifEmpty: "must name at least one. To take everything from a user, disable them."))
         {
             if (AuraRoles.All.FirstOrDefault(r => r.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } role)
                 roles.Add(role);
@@ -107,8 +99,6 @@ internal static class UsersApi
                 errors.Add($"roles[{index}]", $"'{text}' is no role. Known: {string.Join(", ", AuraRoles.All)}.");
         }
 
-        if (given.ValueKind == JsonValueKind.Array && given.GetArrayLength() == 0)
-            errors.Add("roles", "must name at least one. To take everything from a user, disable them.");
         return roles;
     }
 

@@ -67,12 +67,13 @@ internal static class WorkersApi
         var wait = TimeSpan.FromSeconds(fields.Integer("wait_seconds", 0, MaxWaitSeconds) ?? 0);
         if (worker is null || backend is null || errors.Any)
             return errors.ToResult();
+        var backends = names.Count == 0 ? new Dictionary<string, string>() : await models.BackendsAsync(names, cancellationToken);
         foreach (var name in names)
         {
-            if (await models.FindAsync(name, cancellationToken) is not { } model)
+            if (!backends.TryGetValue(name, out var known))
                 return Problems.NotFound("model", name, $"Register it: POST /models/{Uri.EscapeDataString(name)}/register. {ModelsApi.Where}");
-            if (model.Backend != backend)
-                return Problems.Conflict("The model belongs to another backend", $"'{name}' is a model of '{model.Backend}', not of '{backend}'.");
+            if (known != backend)
+                return Problems.Conflict("The model belongs to another backend", $"'{name}' is a model of '{known}', not of '{backend}'.");
         }
 
         // Whoever waits for work serves its models.
@@ -226,14 +227,13 @@ internal static class WorkersApi
             async (activity, context) =>
             {
                 var order = WorkOf(activity);
-                await order.ConcludeAsync(context, result);
+                var job = await order.ConcludeAsync(context, result);
                 var work = context.GetRequiredService<UnitOfWork>();
-                var prd = (await context.GetRequiredService<JobStore>().GetAsync(id, context.CancellationToken))?.PrdId;
                 // Whose calls they are the lease says, not the worker.
                 work.Add(calls.Select(c => ModelCallStore.Insert(c with
                 {
                     Purpose = "work",
-                    PrdId = prd,
+                    PrdId = job.PrdId,
                     JobId = id,
                     Attempt = order.Attempt.Get(context),
                     Model = order.Model.Get(context),
@@ -270,9 +270,7 @@ internal static class WorkersApi
         // The diff and the verdicts are the manager's own, taken from the sandbox.
         if (type is not null && type is not (ArtifactTypes.Patch or ArtifactTypes.Transcript))
             errors.Add("type", $"'{type}' is nothing that a worker hands in. Known: {ArtifactTypes.Patch}, {ArtifactTypes.Transcript}.");
-        var artifact = fields.Object("artifact");
-        if (artifact is null && !body.Root.TryGetProperty("artifact", out _))
-            errors.Add("artifact", "is missing.");
+        var artifact = fields.Object("artifact", required: true);
         if (id is null || key is null || type is null || artifact is null || errors.Any)
             return errors.ToResult();
         var (lease, refusal) = await HeldAsync(id, key, http, cancellationToken);
@@ -315,12 +313,8 @@ internal static class WorkersApi
 
     private static EmployeeResult? ReadResult(FieldReader fields, FieldErrors errors)
     {
-        if (fields.Object("result") is not { } given)
-        {
-            errors.Add("result", "is missing, or no object.");
+        if (fields.Object("result", required: true) is not { } given)
             return null;
-        }
-
         try
         {
             var result = given.Deserialize<EmployeeResult>(ResultJson)!;

@@ -43,6 +43,12 @@ public sealed class ModelStore(NpgsqlDataSource dataSource)
     public Task<Model?> FindAsync(string name, CancellationToken cancellationToken = default) =>
         dataSource.ReadOneAsync(Select + " WHERE m.name = $1", Read, [Text(name)], cancellationToken);
 
+    /// <summary>The backends of those models that there are, by name; what the models did is not looked at.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> BackendsAsync(IEnumerable<string> names, CancellationToken cancellationToken = default) =>
+        (await dataSource.ReadAsync(
+            "SELECT name, backend FROM aura.models WHERE name = ANY($1)", r => (Name: r.GetString(0), Backend: r.GetString(1)), [Texts(names)], cancellationToken))
+        .ToDictionary(m => m.Name, m => m.Backend, StringComparer.Ordinal);
+
     /// <summary>The runs of a job, by attempt.</summary>
     public Task<IReadOnlyList<ModelRun>> RunsAsync(string jobId, CancellationToken cancellationToken = default) =>
         dataSource.ReadAsync("""

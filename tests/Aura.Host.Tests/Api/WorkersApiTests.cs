@@ -44,6 +44,7 @@ public sealed class WorkersApiTests(SignInHost host) : IClassFixture<SignInHost>
     [InlineData("/models/m/artifact", "{}", "artifact job_id lease type")]
     [InlineData("/models/m/artifact", $$"""{"job_id":"job-22222222","lease":"{{Lease}}","type":"diff","artifact":{} }""", "type")]
     [InlineData("/models/m/artifact", $$"""{"job_id":"job-22222222","lease":"{{Lease}}","type":"patch","artifact":"text"}""", "artifact")]
+    [InlineData("/models/m/artifact", $$"""{"job_id":"job-22222222","lease":"{{Lease}}","type":"patch","artifact":null}""", "artifact")]
     [InlineData("/models/m/register", "{}", "backend")]
     [InlineData("/models/m/register", """{"backend":"abacus"}""", "backend")]
     [InlineData("/models/m/register", """{"backend":"ollama","kind":"alien"}""", "kind")]
@@ -60,6 +61,14 @@ public sealed class WorkersApiTests(SignInHost host) : IClassFixture<SignInHost>
         string.Join(' ', answer.Json.GetProperty("errors").EnumerateObject().Select(e => e.Name)).ShouldBe(fields, answer.Text);
         answer.Text.ShouldNotContain("user:secret");
     }
+
+    [Theory]
+    [InlineData($$"""{"lease":"{{Lease}}"}""", "is missing.")]
+    [InlineData($$"""{"lease":"{{Lease}}","result":null}""", "is missing.")]
+    [InlineData($$"""{"lease":"{{Lease}}","result":[]}""", "must be an object, not an array.")]
+    public async Task Submit_WithoutAResult_IsOneMistake(string json, string message) =>
+        (await PostAsync("/jobs/job-22222222/submit", json)).Json.GetProperty("errors").GetProperty("result").EnumerateArray().Select(e => e.GetString())
+            .ShouldBe([message]);
 
     [Theory]
     [InlineData("/jobs/claim")]
