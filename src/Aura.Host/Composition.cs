@@ -72,7 +72,6 @@ public static class Composition
             o.WorkerKey = options.WorkerKey;
             o.ProjectsRoot = options.ProjectsDirectory;
             o.SandboxBase = options.SandboxBase;
-            o.Backends = EmployeeBackends.Names;
         });
         services.AddMcp(options);
         services.AddHealthChecks().AddCheck<LoopsCheck>("loops");

@@ -35,9 +35,6 @@ public sealed class AuraApiOptions
 
     /// <summary>How often a silent event stream shows that it is alive. Default 15 s.</summary>
     public TimeSpan StreamHeartbeat { get; set; } = TimeSpan.FromSeconds(15);
-
-    /// <summary>The backends that a PRD may name.</summary>
-    public IReadOnlyList<string> Backends { get; set; } = ["scripted", "ollama", "openai", "gemini", "cli"];
 }
 
 /// <summary>The organisation's HTTP API.</summary>

@@ -28,7 +28,7 @@ internal static class ModelsApi
     internal static string NameOf(string segment) => segment.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase);
 
     private static async Task<IResult> RegisterAsync(
-        string name, HttpContext http, AuraApiOptions options, ModelStore models, NpgsqlDataSource db, CancellationToken cancellationToken)
+        string name, HttpContext http, ModelStore models, NpgsqlDataSource db, CancellationToken cancellationToken)
     {
         var (body, problem) = await RequestBody.ReadAsync(http.Request, MaxBodyBytes, cancellationToken);
         if (body is null)
@@ -39,8 +39,8 @@ internal static class ModelsApi
             errors.Add("name", "must have 1 to 200 characters, none of them a control character, and no space at either end.");
         var fields = new FieldReader(body.Root, "", errors, "backend", "kind", "endpoint", "capabilities", "roles", "cost_per_attempt", "worker");
         var backend = fields.Text("backend", 50, required: true);
-        if (backend is not null && !options.Backends.Contains(backend, StringComparer.Ordinal))
-            errors.Add("backend", $"'{backend}' is no backend. Known: {string.Join(", ", options.Backends)}.");
+        if (backend is not null && !EmployeeBackends.Names.Contains(backend, StringComparer.Ordinal))
+            errors.Add("backend", $"'{backend}' is no backend. Known: {string.Join(", ", EmployeeBackends.Names)}.");
         var kind = fields.Text("kind", 20) ?? (backend == EmployeeBackends.OpenAi || backend == EmployeeBackends.Gemini ? "cloud" : backend == "cli" ? "cli" : "local");
         if (!Kinds.Contains(kind, StringComparer.Ordinal))
             errors.Add("kind", $"'{kind}' is no kind. Known: {string.Join(", ", Kinds)}.");

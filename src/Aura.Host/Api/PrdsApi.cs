@@ -1,4 +1,3 @@
-using System.Security.Claims;
 using System.Text.Json;
 using Aura.Host.Security;
 using Aura.Orchestra;
@@ -40,7 +39,7 @@ internal static class PrdsApi
         if (key is not null && (key.Length is 0 or > 255 || key.Any(c => c is < '!' or > '~')))
             errors.Add("Idempotency-Key", "must be 1 to 255 visible ASCII characters.");
         var request = PrdRequest.Parse(
-            body.Root, id => Directory.Exists(Path.Combine(options.ProjectsRoot, id)), [.. options.Backends, EmployeeBackends.Any], errors);
+            body.Root, id => Directory.Exists(Path.Combine(options.ProjectsRoot, id)), EmployeeBackends.Choices, errors);
         if (request is null || errors.Any)
             return errors.ToResult();
 

@@ -61,8 +61,8 @@ internal static class WorkersApi
         var fields = new FieldReader(body.Root, "", errors, "worker", "backend", "models", "wait_seconds");
         var worker = WorkerNames.Read(fields, errors);
         var backend = fields.Text("backend", 50, required: true);
-        if (backend is not null && !options.Backends.Contains(backend, StringComparer.Ordinal))
-            errors.Add("backend", $"'{backend}' is no backend. Known: {string.Join(", ", options.Backends)}.");
+        if (backend is not null && !EmployeeBackends.Names.Contains(backend, StringComparer.Ordinal))
+            errors.Add("backend", $"'{backend}' is no backend. Known: {string.Join(", ", EmployeeBackends.Names)}.");
         List<string> names = [.. fields.Texts("models", MaxModels, 200).Select(t => t.Text).Distinct(StringComparer.Ordinal)];
         var wait = TimeSpan.FromSeconds(fields.Integer("wait_seconds", 0, MaxWaitSeconds) ?? 0);
         if (worker is null || backend is null || errors.Any)

@@ -19,7 +19,7 @@ internal static class DemoCommand
         var yes = new Option<bool>("--yes", "-y") { Description = "Grant the Director's approval without asking." };
         var backend = new Option<string>("--backend")
         {
-            Description = "Who works: scripted (no model is called), ollama, openai, gemini, cli, or any.",
+            Description = $"Who works: {string.Join(", ", EmployeeBackends.Choices)}. Default scripted, which calls no model.",
             DefaultValueFactory = _ => ScriptedEmployee.BackendName,
         };
         var project = new Option<string>("--project") { Description = "The project in real_projects.", DefaultValueFactory = _ => "demo_flask" };

@@ -170,7 +170,7 @@ public sealed record AuraOptions
             McpAllowedHosts = reader.HostNames("MCP_ALLOWED_HOSTS"),
             ListenAddress = reader.IpAddress("AURA_LISTEN"),
             Roles = reader.Roles(),
-            Backend = reader.OneOf("AURA_BACKEND", [.. EmployeeBackends.Names, EmployeeBackends.Any], ScriptedEmployee.BackendName),
+            Backend = reader.OneOf("AURA_BACKEND", EmployeeBackends.Choices, ScriptedEmployee.BackendName),
             DirectorKey = reader.Secret("DIRECTOR_API_KEY") ?? "",
             TokenKey = reader.Secret("AURA_TOKEN_KEY"),
             WorkerKey = reader.Secret("AURA_WORKER_KEY") ?? "",

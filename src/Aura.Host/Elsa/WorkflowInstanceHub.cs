@@ -50,7 +50,7 @@ internal sealed partial class WorkflowInstanceHub(
         }
     }
 
-    [LoggerMessage(2101, LogLevel.Debug, "A watcher of instance {Instance} could not be told.")]
+    [LoggerMessage(2201, LogLevel.Debug, "A watcher of instance {Instance} could not be told.")]
     private static partial void LogNotTold(ILogger logger, Exception exception, string instance);
 }
 

@@ -6,20 +6,17 @@ namespace Aura.Host.Hosting;
 internal static class RouteClash
 {
     /// <summary>Call it after everything was mapped.</summary>
-    /// <exception cref="InvalidOperationException">Another route or folder of the host begins like the workflows' base path.</exception>
+    /// <exception cref="InvalidOperationException">Another route of the host begins like the workflows' base path.</exception>
     public static void Check(WebApplication app, string basePath)
     {
         var ours = FirstSegment(basePath);
         var clash = ((IEndpointRouteBuilder)app).DataSources.SelectMany(s => s.Endpoints).OfType<RouteEndpoint>()
             .Where(e => e.DisplayName != "HTTP workflows")
             .FirstOrDefault(e => IsTaken(e.RoutePattern, ours));
-        var taken = clash is not null ? $"the route {clash.RoutePattern.RawText}"
-            : app.Environment.WebRootFileProvider?.GetDirectoryContents("/" + ours) is { Exists: true } ? $"the folder /{ours} of static files"
-            : null;
-        if (taken is not null)
+        if (clash is not null)
         {
             throw new InvalidOperationException(
-                $"Workflows cannot listen below {basePath}: {taken} is the host's own. "
+                $"Workflows cannot listen below {basePath}: the route {clash.RoutePattern.RawText} is the host's own. "
                 + "Set AURA_HTTP_WORKFLOWS_PATH to a path whose first part nothing else uses, such as /workflows.");
         }
     }

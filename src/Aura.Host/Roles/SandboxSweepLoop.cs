@@ -24,7 +24,7 @@ internal sealed class SandboxSweepLoop(SandboxSweeper sweeper, ILogger<SandboxSw
 internal static partial class SweepLog
 {
     [LoggerMessage(
-        2101, LogLevel.Information,
+        2301, LogLevel.Information,
         "Swept {Sandboxes} sandboxes, the snapshots of {Forgotten}, {Leftovers} leftovers and {Objects} objects of {Bytes} bytes.")]
     public static partial void Swept(ILogger logger, int sandboxes, int forgotten, int leftovers, int objects, long bytes);
 }

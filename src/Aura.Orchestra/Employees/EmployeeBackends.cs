@@ -71,6 +71,9 @@ public sealed class EmployeeBackends
     /// <summary>All names, the one that needs nothing first.</summary>
     public static IReadOnlyList<string> Names { get; } = [ScriptedEmployee.BackendName, Ollama, OpenAi, Gemini, Cli];
 
+    /// <summary>What a PRD or the host may say.</summary>
+    public static IReadOnlyList<string> Choices { get; } = [.. Names, Any];
+
     /// <exception cref="ArgumentException">There is no such backend.</exception>
     public IEmployeeAdapter Adapter(string backend) => _adapters.TryGetValue(backend, out var adapter)
         ? adapter

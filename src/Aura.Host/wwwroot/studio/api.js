@@ -110,6 +110,12 @@ export function guardApi({ session, connection, onAnswer, onWriting, onSaveGiven
   /** The session's next token: after a sign-in, or when the host answers again. */
   function nextToken(signal) {
     return new Promise((resolve, reject) => {
+      // Of a signal that has aborted already no event comes any more.
+      if (signal.aborted) {
+        reject(signal.reason);
+        return;
+      }
+
       const stop = new AbortController();
       session.addEventListener("token", (event) => { stop.abort(); resolve(event.detail.token); }, { signal: stop.signal });
       signal.addEventListener("abort", () => { stop.abort(); reject(signal.reason); }, { signal: stop.signal });
