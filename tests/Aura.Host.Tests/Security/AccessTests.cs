@@ -1,4 +1,5 @@
 using Aura.Host.Security;
+using Aura.Testing;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -57,6 +58,16 @@ public sealed class AccessTests(SignInHost host) : IClassFixture<SignInHost>
         var anonymous = await host.SendAsync(method, path, body);
         (anonymous.Status, anonymous.Type).ShouldBe((401, "application/problem+json"));
         anonymous.Json.GetProperty("detail").GetString()!.ShouldContain("/sign-in");
+    }
+
+    [Fact]
+    public void Permissions_EachOfTheTable_StandInTheGuide()
+    {
+        var rows = File.ReadLines(Repository.Path("docs", "security.md")).Where(l => l.StartsWith('|')).Select(l => l.Split('|', StringSplitOptions.TrimEntries)[1..^1]).ToList();
+        rows[0][1..].ShouldBe(AuraRoles.All);
+
+        rows[2..].Select(r => $"{r[0].Split('`')[1]}: {string.Join(' ', AuraRoles.All.Where((_, i) => r[i + 1] == "✓"))}")
+            .ShouldBe(Permissions.Roles.Select(p => $"{p.Key}: {string.Join(' ', AuraRoles.All.Where(p.Value.Contains))}"), ignoreOrder: true);
     }
 
     [Fact]
