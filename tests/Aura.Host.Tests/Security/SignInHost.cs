@@ -37,13 +37,14 @@ public sealed class SignInHost : IAsyncLifetime
         _folder.Delete(recursive: true);
     }
 
-    /// <summary>Another host on the same database.</summary>
-    public Task<AuraHost> StartAsync(string key)
+    /// <summary>Another host on the same database; with a root, in folders of its own.</summary>
+    public Task<AuraHost> StartAsync(string key, string? root = null)
     {
+        root ??= _folder.FullName;
         var settings = new Dictionary<string, string?>
         {
-            ["AURA_ROOT"] = _folder.FullName,
-            ["AURA_STATE"] = Path.Combine(_folder.FullName, "state"),
+            ["AURA_ROOT"] = root,
+            ["AURA_STATE"] = Path.Combine(root, "state"),
             ["AURA_WORKFLOWS"] = Repository.Path("workflows"),
             ["AURA_DATABASE"] = _database.ConnectionString,
             ["AURA_ROLES"] = "manager",
@@ -52,14 +53,6 @@ public sealed class SignInHost : IAsyncLifetime
             ["AURA_WORKER_KEY"] = WorkerKey,
         };
         return AuraHost.StartAsync(AuraOptions.Load(settings.GetValueOrDefault), LogStyle.FileOnly, Cancel);
-    }
-
-    public string Log()
-    {
-        using var stream = new FileStream(
-            Path.Combine(_folder.FullName, "logs", "manager", "latest.log"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
     }
 
     /// <summary>A request with the headers given as pairs; the body is JSON.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Aura.Host.Security;
+using Aura.Host.Tests.Elsa;
 
 namespace Aura.Host.Tests.Security;
 
@@ -279,15 +280,33 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
         (await host.SendAsync("POST", "/elsa/api/identity/refresh-token")).Status.ShouldBe(401);
     }
 
+    /// <summary>A WebSocket's token stands in its URL, and must stand nowhere else; nor must what people and pages send.</summary>
     [Fact]
-    public async Task Log_AfterAllThis_HoldsNoTokenAndNoPassword()
+    public async Task Log_OfAHostThatWasSignedInTo_HoldsNoTokenAndNoPassword()
     {
-        var signedIn = await host.LoginAsync("director", SignInHost.Key);
-        await host.SendAsync("GET", $"/elsa/hubs/workflow-instance?access_token={signedIn.AccessToken}");
-        await host.RefreshAsync(signedIn.RefreshCookie);
-        var log = host.Log();
-        log.ShouldNotContain(signedIn.AccessToken);
-        log.ShouldNotContain(signedIn.RefreshCookie!);
-        log.ShouldNotContain(SignInHost.Key);
+        var root = Directory.CreateTempSubdirectory("aura-log-");
+        string url;
+        Answer signedIn, renewed;
+        await using (var own = await host.StartAsync(SignInHost.Key, root.FullName))
+        {
+            url = own.Url;
+            var login = JsonSerializer.Serialize(new { username = "director", password = SignInHost.Key });
+            signedIn = await host.SendAsync("POST", "/auth/login", login, url);
+            renewed = await host.RefreshAsync(signedIn.RefreshCookie, url);
+            var hub = $"{url}/elsa/hubs/workflow-instance?access_token={signedIn.AccessToken}";
+            await using (var client = await HubClient.ConnectAsync(hub, authorization: null))
+                (await client.InvokeAsync("ObserveInstanceAsync", "nobody"))!.ShouldContain("no such workflow instance");
+            // A wrong one, and a request that fails, are what logs like to tell of.
+            await Should.ThrowAsync<System.Net.WebSockets.WebSocketException>(() => HubClient.ConnectAsync(hub + "-wrong", authorization: null));
+            (await host.SendAsync("GET", $"/elsa/hubs/workflow-instance?id=x&access_token={signedIn.AccessToken}", null, url)).Status.ShouldNotBe(200);
+            (await host.SendAsync("POST", "/auth/login", login.Replace("}", "", StringComparison.Ordinal), url)).Status.ShouldBe(400);
+        }
+
+        // The log is written in the background; a host that has stopped has written all of it.
+        var log = await File.ReadAllTextAsync(Path.Combine(root.FullName, "logs", "manager", "latest.log"), SignInHost.Cancel);
+        log.ShouldNotBeEmpty();
+        foreach (var secret in (string[])[SignInHost.Key, signedIn.AccessToken, renewed.AccessToken, signedIn.RefreshCookie!, renewed.RefreshCookie!])
+            log.ShouldNotContain(secret);
+        root.Delete(recursive: true);
     }
 }
