@@ -4,12 +4,7 @@ using System.Text.Json;
 using Aura.Host.Api;
 using Aura.Testing;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Aura.Host.Tests.Api;
@@ -20,7 +15,7 @@ public sealed class ApiHost : IAsyncLifetime
     public const string Key = "a-director-key-for-tests";
     private readonly TestDatabase _database = new();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-api-");
-    private WebApplication? _app;
+    private WebServer? _server;
 
     public NpgsqlDataSource Db => _database.DataSource;
 
@@ -28,7 +23,7 @@ public sealed class ApiHost : IAsyncLifetime
 
     public HttpClient Client { get; private set; } = new();
 
-    public IHost App => _app!;
+    public WebServer App => _server!;
 
     public static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -37,51 +32,42 @@ public sealed class ApiHost : IAsyncLifetime
         await _database.InitializeAsync();
         await ExecuteAsync("CREATE TABLE workflow_calls (id bigint GENERATED ALWAYS AS IDENTITY, kind text, name text, payload jsonb)");
         _folder.CreateSubdirectory("projects/demo");
-        _app = await StartAsync(_database.ConnectionString);
-        Client = ClientOf(_app);
+        _server = await StartAsync(_database.ConnectionString);
+        Client = ClientOf(_server);
     }
 
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        if (_app is not null)
-            await _app.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
         await _database.DisposeAsync();
         _folder.Delete(recursive: true);
     }
 
-    public async Task<WebApplication> StartAsync(string connectionString)
-    {
-        var builder = WebApplication.CreateBuilder();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0));
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
-        builder.Services.AddSingleton<IWorkflowGateway, RecordingWorkflows>();
-        builder.Services.AddAuraApi(o =>
+    public Task<WebServer> StartAsync(string connectionString) => WebServer.StartAsync(
+        services =>
         {
-            o.DirectorKey = Key;
-            o.ProjectsRoot = Path.Combine(_folder.FullName, "projects");
-            o.SandboxBase = SandboxBase;
-            o.StreamHeartbeat = TimeSpan.FromMilliseconds(200);
+            services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString));
+            services.AddSingleton<IWorkflowGateway, RecordingWorkflows>();
+            services.AddAuraApi(o =>
+            {
+                o.DirectorKey = Key;
+                o.ProjectsRoot = Path.Combine(_folder.FullName, "projects");
+                o.SandboxBase = SandboxBase;
+                o.StreamHeartbeat = TimeSpan.FromMilliseconds(200);
+            });
+        },
+        app =>
+        {
+            app.MapAuraApi();
+            app.MapGet("/elsa/hubs/probe", () => "in").RequireAuthorization();
+            app.MapGet("/broken", string () => throw new InvalidOperationException("a secret in a message"));
         });
-        var app = builder.Build();
-        app.MapAuraApi();
-        app.MapGet("/elsa/hubs/probe", () => "in").RequireAuthorization();
-        app.MapGet("/broken", string () => throw new InvalidOperationException("a secret in a message"));
-        await app.StartAsync(Cancel);
-        return app;
-    }
 
-    public static HttpClient ClientOf(WebApplication app, string? key = Key)
-    {
-        var address = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        var client = new HttpClient { BaseAddress = new(address) };
-        if (key is not null)
-            client.DefaultRequestHeaders.Authorization = new("Bearer", key);
-        return client;
-    }
+    public static HttpClient ClientOf(WebServer server, string? key = Key) => server.Client(key);
 
-    public HttpClient Anonymous() => ClientOf(_app!, key: null);
+    public HttpClient Anonymous() => ClientOf(_server!, key: null);
 
     public async Task<(HttpResponseMessage Response, JsonElement Body)> PostAsync(string path, string json, string? idempotencyKey = null)
     {

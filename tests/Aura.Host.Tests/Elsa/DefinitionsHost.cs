@@ -1,26 +1,19 @@
 using System.Net.Http.Headers;
-using System.Security.Claims;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Aura.Host.Api;
 using Aura.Host.Elsa;
+using Aura.Host.Security;
+using Aura.Host.Tests.Api;
 using Aura.Testing;
 using Aura.Workflows.Runtime;
-using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Aura.Host.Tests.Elsa;
 
-/// <summary>Elsa's API with the engine behind it, on a real Kestrel and a real database. A request names who asks: <c>anna:Director</c>.</summary>
+/// <summary>Elsa's API with the engine behind it, on a real Kestrel and a real database. Who asks is named as <c>anna:Director</c>, and comes with a token.</summary>
 public sealed class DefinitionsHost : IAsyncLifetime
 {
     public const string Anna = "anna:Director";
@@ -28,39 +21,39 @@ public sealed class DefinitionsHost : IAsyncLifetime
     public const string Auditor = "otto:Auditor";
     public const string Employee = "emil:Employee";
     private readonly TestDatabase _database = new();
-    private WebApplication? _app;
+    private WebServer? _server;
     private HttpClient _client = new();
 
     public NpgsqlDataSource Db => _database.DataSource;
 
-    public DefinitionStore Store => _app!.Services.GetRequiredService<DefinitionStore>();
+    public DefinitionStore Store => _server!.Services.GetRequiredService<DefinitionStore>();
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync()
     {
         await _database.InitializeAsync();
-        var builder = WebApplication.CreateBuilder();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0));
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(_database.ConnectionString));
-        builder.Services.AddAuraWorkflows();
-        builder.Services.AddSingleton<IWorkflowGateway, NoWorkflows>();
-        builder.Services.AddAuraApi(o => o.DirectorKey = "a-director-key-for-tests");
-        builder.Services.AddAuthentication(o => o.DefaultScheme = o.DefaultAuthenticateScheme = o.DefaultChallengeScheme = o.DefaultForbidScheme = "Named")
-            .AddScheme<AuthenticationSchemeOptions, NamedHandler>("Named", null);
-        _app = builder.Build();
-        _app.MapAuraApi();
-        _app.MapElsaApi();
-        await _app.StartAsync(Cancel);
-        _client = new HttpClient { BaseAddress = new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First()) };
+        _server = await WebServer.StartAsync(
+            services =>
+            {
+                services.AddSingleton(_ => NpgsqlDataSource.Create(_database.ConnectionString));
+                services.AddAuraWorkflows();
+                services.AddSingleton<IWorkflowGateway, WorkflowGateway>();
+                services.AddAuraApi(o => o.DirectorKey = ApiHost.Key);
+            },
+            app =>
+            {
+                app.MapAuraApi();
+                app.MapElsaApi();
+            });
+        _client = _server.Client();
     }
 
     public async ValueTask DisposeAsync()
     {
         _client.Dispose();
-        if (_app is not null)
-            await _app.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
         await _database.DisposeAsync();
     }
 
@@ -73,10 +66,10 @@ public sealed class DefinitionsHost : IAsyncLifetime
         using var request = new HttpRequestMessage(new(method), path);
         if (json is not null)
             request.Content = new StringContent(json, Encoding.UTF8, new MediaTypeHeaderValue("application/json"));
-        if (user.Length > 0)
-            request.Headers.Add("X-Test-User", user);
-        foreach (var (name, value) in headers)
-            request.Headers.TryAddWithoutValidation(name, value);
+        if (user.Split(':') is [var name, var role])
+            request.Headers.Authorization = new("Bearer", _server!.Services.GetRequiredService<AccessTokens>().Issue(new(null, name, [role], 0)));
+        foreach (var (header, value) in headers)
+            request.Headers.TryAddWithoutValidation(header, value);
         using var response = await _client.SendAsync(request, Cancel);
         return new(
             (int)response.StatusCode, response.Content.Headers.ContentType?.MediaType, await response.Content.ReadAsByteArrayAsync(Cancel),
@@ -165,28 +158,6 @@ public sealed class DefinitionsHost : IAsyncLifetime
             command.Parameters.Add(new() { Value = value });
         await command.ExecuteNonQueryAsync(Cancel);
         return id;
-    }
-
-    private sealed class NamedHandler(IOptionsMonitor<AuthenticationSchemeOptions> schemes, ILoggerFactory loggers, UrlEncoder encoder)
-        : AuthenticationHandler<AuthenticationSchemeOptions>(schemes, loggers, encoder)
-    {
-        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
-        {
-            if (Request.Headers["X-Test-User"].ToString().Split(':') is not [var name, var role])
-                return Task.FromResult(AuthenticateResult.NoResult());
-            var identity = new ClaimsIdentity(
-                [new(ClaimTypes.Name, name), new(ClaimTypes.Role, role)], "Named", ClaimTypes.Name, ClaimTypes.Role);
-            return Task.FromResult(AuthenticateResult.Success(new(new(identity), "Named")));
-        }
-    }
-
-    private sealed class NoWorkflows : IWorkflowGateway
-    {
-        public Task<(string InstanceId, IReadOnlyList<NpgsqlBatchCommand> Statements)> PrepareStartAsync(
-            string definitionId, IReadOnlyDictionary<string, object?> input, string correlationId, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public NpgsqlBatchCommand PrepareStimulus(string name, object payload, IReadOnlyDictionary<string, object?> input) => throw new NotSupportedException();
     }
 }
 

@@ -8,9 +8,7 @@ using Aura.Testing;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Logging;
 using Npgsql;
 
 namespace Aura.Host.Tests.Elsa;
@@ -19,11 +17,11 @@ namespace Aura.Host.Tests.Elsa;
 public sealed class DesignerHost : IAsyncLifetime
 {
     private readonly TestDatabase _database = new();
-    private WebApplication? _app;
+    private WebServer? _server;
 
     public HttpClient Client { get; private set; } = new();
 
-    public IServiceProvider Services => _app!.Services;
+    public IServiceProvider Services => _server!.Services;
 
     public DefinitionStore Definitions => Services.GetRequiredService<DefinitionStore>();
 
@@ -32,27 +30,28 @@ public sealed class DesignerHost : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await _database.InitializeAsync();
-        var builder = WebApplication.CreateBuilder();
-        builder.WebHost.ConfigureKestrel(k => k.Listen(System.Net.IPAddress.Loopback, 0));
-        builder.Logging.ClearProviders();
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(_database.ConnectionString));
-        builder.Services.AddAuraApi(o => o.DirectorKey = ApiHost.Key);
-        builder.Services.AddAuraWorkflows();
-        builder.Services.AddSingleton(new TaskQueues(["default", "employee:*"]));
-        _app = builder.Build();
-        _app.UseExceptionHandler();
-        _app.MapElsaApi();
-        Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(DecomposePrd).Assembly);
-        await _app.StartAsync(Cancel);
-        Client = ApiHost.ClientOf(_app);
-        Client.BaseAddress = new(Client.BaseAddress!, "/elsa/api/");
+        _server = await WebServer.StartAsync(
+            services =>
+            {
+                services.AddSingleton(_ => NpgsqlDataSource.Create(_database.ConnectionString));
+                services.AddAuraApi(o => o.DirectorKey = ApiHost.Key);
+                services.AddAuraWorkflows();
+                services.AddSingleton(new TaskQueues(["default", "employee:*"]));
+            },
+            app =>
+            {
+                app.UseExceptionHandler();
+                app.MapElsaApi();
+                app.Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(DecomposePrd).Assembly);
+            });
+        Client = _server.Client(ApiHost.Key, "/elsa/api/");
     }
 
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        if (_app is not null)
-            await _app.DisposeAsync();
+        if (_server is not null)
+            await _server.DisposeAsync();
         await _database.DisposeAsync();
     }
 

@@ -20,17 +20,14 @@ internal sealed class HubClient : IAsyncDisposable
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     /// <param name="url">The hub's address with http; a token may stand in its query.</param>
-    /// <param name="authorization">The header's value; null for none.</param>
-    /// <param name="reads">False for one who takes nothing of what it is sent.</param>
-    public static async Task<HubClient> ConnectAsync(string url, string? authorization = "Role Director", bool reads = true)
+    /// <param name="bearer">The token in the header; null for none.</param>
+    public static async Task<HubClient> ConnectAsync(string url, string? bearer = null)
     {
         var client = new HubClient();
-        if (authorization is not null)
-            client._socket.Options.SetRequestHeader("Authorization", authorization);
+        if (bearer is not null)
+            client._socket.Options.SetRequestHeader("Authorization", "Bearer " + bearer);
         await client._socket.ConnectAsync(new(url.Replace("http://", "ws://", StringComparison.Ordinal)), Cancel);
         await client.WriteAsync("""{"protocol":"json","version":1}""");
-        if (!reads)
-            return client;
         client._reading = client.ReadAllAsync();
         (await client.NextAsync()).ToString().ShouldBe("{}");
         return client;
@@ -53,9 +50,6 @@ internal sealed class HubClient : IAsyncDisposable
     public async Task<JsonElement> CalledAsync(string method, Func<JsonElement, bool>? which = null) => (await NextAsync(
         m => m.TryGetProperty("target", out var target) && target.GetString() == method && (which is null || which(m.GetProperty("arguments")[0]))))
         .GetProperty("arguments")[0];
-
-    /// <summary>Calls that have come and were not waited for.</summary>
-    public int Pending => _messages.Reader.Count;
 
     public async ValueTask DisposeAsync()
     {

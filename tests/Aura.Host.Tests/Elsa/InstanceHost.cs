@@ -1,25 +1,15 @@
 using System.Diagnostics;
-using System.Net.Http.Json;
-using System.Security.Claims;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Aura.Host.Api;
 using Aura.Host.Elsa;
 using Aura.Host.Security;
+using Aura.Host.Tests.Api;
 using Aura.Testing;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Http;
 using Aura.Workflows.Runtime;
-using Microsoft.AspNetCore.Authentication;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Npgsql;
 
 namespace Aura.Host.Tests.Elsa;
@@ -27,21 +17,20 @@ namespace Aura.Host.Tests.Elsa;
 /// <summary>A host with the engine, Elsa's API and its hub on a real Kestrel. Several may share one database; any of them may only serve.</summary>
 internal sealed class InstanceHost : IAsyncDisposable
 {
-    private readonly WebApplication _app;
+    private readonly WebServer _server;
 
-    private InstanceHost(WebApplication app)
+    private InstanceHost(WebServer server)
     {
-        _app = app;
-        Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        _server = server;
         Client = ClientOf(AuraRoles.Director);
     }
 
-    public string Url { get; }
+    public string Url => _server.Url;
 
     /// <summary>The Director's.</summary>
     public HttpClient Client { get; }
 
-    public IServiceProvider Services => _app.Services;
+    public IServiceProvider Services => _server.Services;
 
     public NpgsqlDataSource Db => Services.GetRequiredService<NpgsqlDataSource>();
 
@@ -52,49 +41,43 @@ internal sealed class InstanceHost : IAsyncDisposable
     public static async Task<InstanceHost> StartAsync(
         string connectionString, bool runsWorkflows = true, Action<InstanceObserverOptions>? observers = null, bool runsTasks = true)
     {
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Logging.SetMinimumLevel(LogLevel.None);
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
-        builder.Services.AddRouting();
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
-        builder.Services.AddAuraWorkflows(o => o.PollInterval = TimeSpan.FromMilliseconds(50));
-        if (runsWorkflows)
-            builder.Services.AddWorkflowLoops();
-        if (runsWorkflows && runsTasks)
-            builder.Services.AddTaskLoop("*", 4);
-        builder.Services.AddHttpWorkflows();
-        builder.Services.AddSingleton<IWorkflowGateway, NoGateway>();
-        builder.Services.AddAuraApi(o => o.DirectorKey = "a-director-key-for-tests");
-        builder.Services.AddWorkflowInstanceHub(o =>
-        {
-            o.Interval = TimeSpan.FromMilliseconds(20);
-            observers?.Invoke(o);
-        });
-        builder.Services.AddAuthentication().AddScheme<AuthenticationSchemeOptions, RoleUser>(RoleUser.SchemeName, null);
-        builder.Services.PostConfigure<AuthenticationOptions>(o => o.DefaultAuthenticateScheme = o.DefaultChallengeScheme = o.DefaultForbidScheme = RoleUser.SchemeName);
-        var app = builder.Build();
-        app.MapAuraApi();
-        app.MapElsaApi();
-        app.MapWorkflowInstanceHub();
-        app.MapHttpWorkflows();
-        await app.StartAsync(Cancel);
-        return new(app);
+        return new(await WebServer.StartAsync(
+            services =>
+            {
+                services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
+                services.AddAuraWorkflows(o => o.PollInterval = TimeSpan.FromMilliseconds(50));
+                if (runsWorkflows)
+                    services.AddWorkflowLoops();
+                if (runsWorkflows && runsTasks)
+                    services.AddTaskLoop("*", 4);
+                services.AddHttpWorkflows();
+                services.AddSingleton<IWorkflowGateway, WorkflowGateway>();
+                services.AddAuraApi(o => o.DirectorKey = ApiHost.Key);
+                services.AddWorkflowInstanceHub(o =>
+                {
+                    o.Interval = TimeSpan.FromMilliseconds(20);
+                    observers?.Invoke(o);
+                });
+            },
+            app =>
+            {
+                app.MapAuraApi();
+                app.MapElsaApi();
+                app.MapWorkflowInstanceHub();
+                app.MapHttpWorkflows();
+            }));
     }
 
+    /// <summary>The token of somebody with that role.</summary>
+    public string TokenOf(string role) => Services.GetRequiredService<AccessTokens>().Issue(new(null, "someone", [role], 0));
+
     /// <summary>A client of somebody with that role; null for nobody.</summary>
-    public HttpClient ClientOf(string? role)
-    {
-        var client = new HttpClient { BaseAddress = new(Url + "/elsa/api/"), Timeout = TimeSpan.FromSeconds(60) };
-        if (role is not null)
-            client.DefaultRequestHeaders.Authorization = new("Role", role);
-        return client;
-    }
+    public HttpClient ClientOf(string? role) => _server.Client(role is null ? null : TokenOf(role), "/elsa/api/");
 
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        await _app.StopAsync(CancellationToken.None);
-        await _app.DisposeAsync();
+        await _server.DisposeAsync();
     }
 
     /// <summary>Publishes a workflow with this root under a fresh id.</summary>
@@ -156,31 +139,6 @@ internal sealed class InstanceHost : IAsyncDisposable
         var text = await response.Content.ReadAsStringAsync(Cancel);
         ((int)response.StatusCode).ShouldBe(status, text);
         return text.Length == 0 ? default : JsonElement.Parse(text);
-    }
-
-    /// <summary>A user whose role stands in the Authorization header, or, for the hub, in the token of the URL.</summary>
-    private sealed class RoleUser(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
-        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
-    {
-        public const string SchemeName = "Role";
-
-        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
-        {
-            var role = Request.Headers.Authorization.ToString() is { Length: > 5 } header ? header[5..] : Request.Query["access_token"].ToString();
-            if (role.Length == 0)
-                return Task.FromResult(AuthenticateResult.NoResult());
-            var identity = new ClaimsIdentity([new(ClaimTypes.Name, "someone"), new(ClaimTypes.Role, role)], SchemeName);
-            return Task.FromResult(AuthenticateResult.Success(new(new(identity), SchemeName)));
-        }
-    }
-
-    private sealed class NoGateway : IWorkflowGateway
-    {
-        public Task<(string InstanceId, IReadOnlyList<NpgsqlBatchCommand> Statements)> PrepareStartAsync(
-            string definitionId, IReadOnlyDictionary<string, object?> input, string correlationId, CancellationToken cancellationToken) =>
-            throw new NotSupportedException();
-
-        public NpgsqlBatchCommand PrepareStimulus(string name, object payload, IReadOnlyDictionary<string, object?> input) => throw new NotSupportedException();
     }
 }
 

@@ -1,12 +1,8 @@
 // Sampling, roots, logging to the client and requests to it are what the suite's fixture is about, whatever their future.
 #pragma warning disable MCP9005, MCP9006, MCPEXP001
-using System.Net;
 using System.Text.Json;
 using Aura.Host.Mcp;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
+using Aura.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.Metrics;
 using Microsoft.Extensions.Logging;
@@ -25,28 +21,24 @@ public sealed class ConformanceFixture : IAsyncLifetime
     private const string State = "kept-by-the-client";
     private static readonly byte[] Png = Convert.FromBase64String("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==");
     private static readonly byte[] Wav = Convert.FromBase64String("UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA=");
-    private WebApplication? _app;
+    private WebServer? _server;
 
     public string Url { get; private set; } = "";
 
     public async ValueTask InitializeAsync()
     {
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0));
-        builder.Services.AddRouting().AddMetrics().AddSingleton<McpMetrics>().AddSingleton(TimeProvider.System).AddSingleton<McpSessions>();
-        _app = builder.Build();
-        var services = _app.Services;
-        new McpTransport(
-            new McpGuard([]), _ => Task.FromResult<McpPeer?>(new("suite", null, Options)), (http, refusal) => refusal.WriteAsync(http),
-            services.GetRequiredService<McpSessions>(), services.GetRequiredService<ILoggerFactory>(), services).Map(_app, "/mcp");
-        await _app.StartAsync();
-        Url = services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First().Replace("127.0.0.1", "localhost", StringComparison.Ordinal) + "/mcp";
+        _server = await WebServer.StartAsync(
+            services => services.AddMetrics().AddSingleton<McpMetrics>().AddSingleton(TimeProvider.System).AddSingleton<McpSessions>(),
+            app => new McpTransport(
+                new McpGuard([]), _ => Task.FromResult<McpPeer?>(new("suite", null, Options)), (http, refusal) => refusal.WriteAsync(http),
+                app.Services.GetRequiredService<McpSessions>(), app.Services.GetRequiredService<ILoggerFactory>(), app.Services).Map(app, "/mcp"));
+        Url = _server.Url.Replace("127.0.0.1", "localhost", StringComparison.Ordinal) + "/mcp";
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _app!.Services.GetRequiredService<McpSessions>().CloseAllAsync();
-        await _app.DisposeAsync();
+        await _server!.Services.GetRequiredService<McpSessions>().CloseAllAsync();
+        await _server.DisposeAsync();
     }
 
     private static McpServerOptions Options() => new()

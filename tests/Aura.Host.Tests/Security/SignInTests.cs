@@ -294,10 +294,10 @@ public sealed class SignInTests(SignInHost host) : IClassFixture<SignInHost>
             signedIn = await host.SendAsync("POST", "/auth/login", login, url);
             renewed = await host.RefreshAsync(signedIn.RefreshCookie, url);
             var hub = $"{url}/elsa/hubs/workflow-instance?access_token={signedIn.AccessToken}";
-            await using (var client = await HubClient.ConnectAsync(hub, authorization: null))
+            await using (var client = await HubClient.ConnectAsync(hub))
                 (await client.InvokeAsync("ObserveInstanceAsync", "nobody"))!.ShouldContain("no such workflow instance");
             // A wrong one, and a request that fails, are what logs like to tell of.
-            await Should.ThrowAsync<System.Net.WebSockets.WebSocketException>(() => HubClient.ConnectAsync(hub + "-wrong", authorization: null));
+            await Should.ThrowAsync<System.Net.WebSockets.WebSocketException>(() => HubClient.ConnectAsync(hub + "-wrong"));
             (await host.SendAsync("GET", $"/elsa/hubs/workflow-instance?id=x&access_token={signedIn.AccessToken}", null, url)).Status.ShouldNotBe(200);
             (await host.SendAsync("POST", "/auth/login", login.Replace("}", "", StringComparison.Ordinal), url)).Status.ShouldBe(400);
         }

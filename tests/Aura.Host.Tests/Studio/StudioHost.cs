@@ -1,14 +1,9 @@
 using System.IO.Compression;
-using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Aura.Host.Hosting;
 using Aura.Host.Studio;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.DependencyInjection;
+using Aura.Testing;
 
 namespace Aura.Host.Tests.Studio;
 
@@ -17,7 +12,7 @@ public sealed class StudioHost : IAsyncLifetime
 {
     public const string Script = "const studio = true;";
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-studio-");
-    private WebApplication? _app;
+    private WebServer? _server;
 
     public Uri Address { get; private set; } = null!;
 
@@ -26,19 +21,17 @@ public sealed class StudioHost : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await File.WriteAllTextAsync(Path.Combine(_folder.FullName, "secret.txt"), "secret");
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0));
-        builder.Services.AddRouting();
-        _app = builder.Build();
-        _app.UseSecurityHeaders();
-        _app.MapStudio(Package);
-        await _app.StartAsync(TestContext.Current.CancellationToken);
-        Address = new(_app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        _server = await WebServer.StartAsync(_ => { }, app =>
+        {
+            app.UseSecurityHeaders();
+            app.MapStudio(Package);
+        });
+        Address = new(_server.Url);
     }
 
     public async ValueTask DisposeAsync()
     {
-        await _app!.DisposeAsync();
+        await _server!.DisposeAsync();
         _folder.Delete(recursive: true);
     }
 

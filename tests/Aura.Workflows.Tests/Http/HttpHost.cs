@@ -2,15 +2,13 @@ using System.Diagnostics;
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Aura.Testing;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Http;
 using Aura.Workflows.Runtime;
 using Aura.Workflows.Storage;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -22,58 +20,55 @@ namespace Aura.Workflows.Tests.Http;
 /// <summary>A host with a real web server that takes requests for workflows and, unless told otherwise, runs them.</summary>
 internal sealed class HttpHost : IAsyncDisposable
 {
-    private readonly WebApplication _app;
+    private readonly WebServer _server;
 
-    private HttpHost(WebApplication app)
+    private HttpHost(WebServer server)
     {
-        _app = app;
-        Url = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        Client = new() { BaseAddress = new(Url + "/workflows/"), Timeout = TimeSpan.FromSeconds(60) };
+        _server = server;
+        Client = server.Client(path: "/workflows/");
     }
 
-    public string Url { get; }
+    public string Url => _server.Url;
 
     /// <summary>Its base address ends in <c>/workflows/</c>.</summary>
     public HttpClient Client { get; }
 
-    public IServiceProvider Services => _app.Services;
+    public IServiceProvider Services => _server.Services;
 
     public NpgsqlDataSource DataSource => Services.GetRequiredService<NpgsqlDataSource>();
 
     public DefinitionStore Definitions => Services.GetRequiredService<DefinitionStore>();
 
     public static async Task<HttpHost> StartAsync(
-        string connectionString, Action<HttpWorkflowsOptions>? configure = null, bool runsBursts = true, Action<WebApplication>? map = null)
-    {
-        var builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Logging.SetMinimumLevel(LogLevel.None);
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
-        builder.Services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
-        builder.Services.AddAuraWorkflows(o =>
-        {
-            o.PollInterval = TimeSpan.FromMilliseconds(50);
-            o.TaskBackoff = TimeSpan.FromMilliseconds(20);
-        });
-        builder.Services.AddSingleton<Probe>();
-        if (runsBursts)
-            builder.Services.AddWorkflowLoops().AddTaskLoop("*", 4);
-        builder.Services.AddHttpWorkflows(configure);
-        builder.Services.AddAuthentication(TestUser.SchemeName).AddScheme<AuthenticationSchemeOptions, TestUser>(TestUser.SchemeName, null);
-        builder.Services.AddAuthorizationBuilder().AddPolicy("admins", p => p.RequireRole("admin"));
-        var app = builder.Build();
-        app.UseStatusCodePages();
-        app.MapHttpWorkflows();
-        map?.Invoke(app);
-        app.Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(EngineHost).Assembly);
-        await app.StartAsync();
-        return new(app);
-    }
+        string connectionString, Action<HttpWorkflowsOptions>? configure = null, bool runsBursts = true, Action<WebApplication>? map = null) =>
+        new(await WebServer.StartAsync(
+            services =>
+            {
+                services.AddSingleton(_ => NpgsqlDataSource.Create(connectionString + ";Maximum Pool Size=20"));
+                services.AddAuraWorkflows(o =>
+                {
+                    o.PollInterval = TimeSpan.FromMilliseconds(50);
+                    o.TaskBackoff = TimeSpan.FromMilliseconds(20);
+                });
+                services.AddSingleton<Probe>();
+                if (runsBursts)
+                    services.AddWorkflowLoops().AddTaskLoop("*", 4);
+                services.AddHttpWorkflows(configure);
+                services.AddAuthentication(TestUser.SchemeName).AddScheme<AuthenticationSchemeOptions, TestUser>(TestUser.SchemeName, null);
+                services.AddAuthorizationBuilder().AddPolicy("admins", p => p.RequireRole("admin"));
+            },
+            app =>
+            {
+                app.UseStatusCodePages();
+                app.MapHttpWorkflows();
+                map?.Invoke(app);
+                app.Services.GetRequiredService<ActivityRegistry>().AddFrom(typeof(EngineHost).Assembly);
+            }));
 
     public async ValueTask DisposeAsync()
     {
         Client.Dispose();
-        await _app.StopAsync();
-        await _app.DisposeAsync();
+        await _server.DisposeAsync();
     }
 
     /// <summary>The host begins to stop, as on SIGTERM; its server still answers.</summary>
