@@ -149,10 +149,12 @@ public sealed partial class InstanceStore
         """, [instanceId, ArrayOf(nodeIds)],
         r => new ActivityStats(r.GetString(0), r.GetString(1), r.GetInt64(2), r.GetInt64(3), r.GetInt64(4), r.GetBoolean(5), r.GetBoolean(6)), cancellationToken);
 
+    internal const string RevisionsSql = "SELECT id, status, updated_at FROM wf.instances WHERE id = ANY($1)";
+
     /// <summary>The marks of those of the instances that exist: one look by their keys, without a lock.</summary>
     public async Task<IReadOnlyList<InstanceRevision>> ReadRevisionsAsync(
         IReadOnlyCollection<string> ids, CancellationToken cancellationToken = default) => await dataSource.QueryAsync(
-        "SELECT id, status, updated_at FROM wf.instances WHERE id = ANY($1)", [ids.ToArray()],
+        RevisionsSql, [ids.ToArray()],
         r => new InstanceRevision(r.GetString(0), Enum.Parse<WorkflowStatus>(r.GetString(1)), r.GetFieldValue<DateTimeOffset>(2)), cancellationToken);
 
     private const string JournalColumns = """
