@@ -20,6 +20,12 @@ public sealed class TestDatabase : IAsyncLifetime
 
     public NpgsqlDataSource DataSource => _dataSource ?? throw new InvalidOperationException("The fixture is not initialised.");
 
+    public Task ExecuteAsync(string sql, params object[] values) => DataSource.ExecuteAsync(sql, values);
+
+    public Task<T?> ScalarAsync<T>(string sql, params object[] values) => DataSource.ScalarAsync<T>(sql, values);
+
+    public Task<List<T>> ListAsync<T>(string sql, params object[] values) => DataSource.ListAsync<T>(sql, values);
+
     public async ValueTask InitializeAsync()
     {
         var template = await TemplateAsync();

@@ -95,17 +95,9 @@ public sealed class ApiHost : IAsyncLifetime
         return body.GetProperty("id").GetString()!;
     }
 
-    public async Task ExecuteAsync(string sql)
-    {
-        await using var command = Db.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync(Cancel);
-    }
+    public Task ExecuteAsync(string sql) => Db.ExecuteAsync(sql);
 
-    public async Task<T?> ScalarAsync<T>(string sql)
-    {
-        await using var command = Db.CreateCommand(sql);
-        return await command.ExecuteScalarAsync(Cancel) is T value ? value : default;
-    }
+    public Task<T?> ScalarAsync<T>(string sql) => Db.ScalarAsync<T>(sql);
 
     public static async Task<JsonElement> JsonAsync(HttpResponseMessage response)
     {

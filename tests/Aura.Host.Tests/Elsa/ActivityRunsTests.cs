@@ -20,12 +20,12 @@ public sealed class ActivityRunsTests(TestDatabase database) : IClassFixture<Tes
         var id = await _host.DispatchAsync(await _host.PublishAsync(ForEach("[1,2,3]", Sequence(Line("x", "x"), Event("next", "e")))));
         for (var round = 1; round <= 2; round++)
         {
-            await EndToEnd.Until.TrueAsync(
+            await Until.TrueAsync(
                 async () => (await _host.BadgesAsync(id)).GetValueOrDefault("e") == $"{round}/{round - 1}/1 blocked", () => $"Round {round} has not begun.", 30);
             await _host.PostAsync("events/next/trigger", $$"""{"workflowInstanceId":"{{id}}"}""");
         }
 
-        await EndToEnd.Until.TrueAsync(async () => (await _host.BadgesAsync(id))["e"] == "3/2/1 blocked", () => "Round 3 has not begun.", 30);
+        await Until.TrueAsync(async () => (await _host.BadgesAsync(id))["e"] == "3/2/1 blocked", () => "Round 3 has not begun.", 30);
         var badges = await _host.BadgesAsync(id);
         (badges["x"], badges["loop"], badges["Workflow1"]).ShouldBe(("3/3/0", "1/0/1", "1/0/1"));
         await _host.PostAsync("events/next/trigger", $$"""{"workflowInstanceId":"{{id}}"}""");
@@ -72,7 +72,7 @@ public sealed class ActivityRunsTests(TestDatabase database) : IClassFixture<Tes
         var results = (await _host.PostAsync("alterations/workflows/retry", $$"""{"workflowInstanceIds":["{{id}}","nobody"],"activityIds":null}""")).GetProperty("results");
         (results[0].GetProperty("isSuccessful").GetBoolean(), results[1].GetProperty("isSuccessful").GetBoolean()).ShouldBe((true, false));
         results[1].ToString().ShouldContain("no such instance");
-        await EndToEnd.Until.TrueAsync(async () =>
+        await Until.TrueAsync(async () =>
         {
             var now = await _host.GetAsync($"workflow-instances/{id}/execution-state");
             return now.GetProperty("subStatus").GetString() == "Faulted" && now.GetProperty("updatedAt").GetDateTimeOffset() > before.GetProperty("updatedAt").GetDateTimeOffset();
@@ -118,7 +118,7 @@ public sealed class ActivityRunsTests(TestDatabase database) : IClassFixture<Tes
             $$"""{"alterations":[{"type":"ModifyVariable","variableId":"n","value":3},{"type":"CancelActivity","activityId":"nobody"}],"filter":{{filter}} }""")).GetProperty("planId").GetString();
 
         JsonElement read = default;
-        await EndToEnd.Until.TrueAsync(async () =>
+        await Until.TrueAsync(async () =>
         {
             read = await _host.GetAsync($"alterations/{plan}");
             return read.GetProperty("plan").GetProperty("status").GetString() == "Completed";

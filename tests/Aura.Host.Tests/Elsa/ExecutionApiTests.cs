@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Aura.Testing;
 using static Aura.Host.Tests.Elsa.Act;
 
 namespace Aura.Host.Tests.Elsa;
@@ -161,7 +162,7 @@ public sealed class ExecutionApiTests(HostFixture fixture) : IClassFixture<HostF
         var taskId = bookmark.GetProperty("payload").GetProperty("taskId").GetString();
 
         await _host.PostAsync($"tasks/{taskId}/complete", """{"result":{"sent":true}}""");
-        await EndToEnd.Until.TrueAsync(async () => (await _host.BadgesAsync(id)).GetValueOrDefault("e") == "1/0/1 blocked", () => "It does not wait at e.", 30);
+        await Until.TrueAsync(async () => (await _host.BadgesAsync(id)).GetValueOrDefault("e") == "1/0/1 blocked", () => "It does not wait at e.", 30);
         await _host.PostAsync($"tasks/{taskId}/complete", "{}", 404);
 
         // The request that was recorded before the wait is still in the record that was written after it.

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
 using Aura.Host.Api;
@@ -104,25 +103,11 @@ internal sealed class InstanceHost : IAsyncDisposable
         return await ReadAsync(response, status);
     }
 
-    public async Task<JsonElement> ReachesAsync(string instanceId, params string[] subStatuses)
-    {
-        var watch = Stopwatch.StartNew();
-        while (true)
-        {
-            var state = await GetAsync($"workflow-instances/{instanceId}/execution-state");
-            if (subStatuses.Contains(state.GetProperty("subStatus").GetString()))
-                return state;
-            if (watch.Elapsed > TimeSpan.FromSeconds(30))
-                throw new TimeoutException($"{instanceId} stands at {state}");
-            await Task.Delay(20, Cancel);
-        }
-    }
+    public Task<JsonElement> ReachesAsync(string instanceId, params string[] subStatuses) => Until.FoundAsync(
+        () => GetAsync($"workflow-instances/{instanceId}/execution-state"), s => subStatuses.Contains(s.GetProperty("subStatus").GetString()),
+        s => $"{instanceId} stands at {s}");
 
-    public async Task<T?> ScalarAsync<T>(string sql)
-    {
-        await using var command = Db.CreateCommand(sql);
-        return await command.ExecuteScalarAsync(Cancel) is T value ? value : default;
-    }
+    public Task<T?> ScalarAsync<T>(string sql) => Db.ScalarAsync<T>(sql);
 
     /// <summary>The node badges by activity id: started/completed/uncompleted and flags.</summary>
     public async Task<Dictionary<string, string>> BadgesAsync(string instanceId)

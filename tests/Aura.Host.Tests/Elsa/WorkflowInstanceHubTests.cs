@@ -114,7 +114,7 @@ public sealed class WorkflowInstanceHubTests(TestDatabase database) : IClassFixt
             Count().ShouldBe(before + 1);
         }
 
-        await EndToEnd.Until.TrueAsync(() => Task.FromResult(Count() == before), () => $"{Count()} observers are left.", 30);
+        await Until.TrueAsync(() => Task.FromResult(Count() == before), () => $"{Count()} observers are left.", 30);
 
         double Count() => collector.Collect().SingleOrDefault(f => f.Name == "aura_workflow_observers")?.Samples.Sum(s => s.Value) ?? 0;
     }
@@ -156,7 +156,7 @@ public sealed class WorkflowInstanceHubTests(TestDatabase database) : IClassFixt
         async Task TouchAndRunAsync(Func<bool> done)
         {
             await _front.ScalarAsync<int>($"UPDATE wf.instances SET updated_at = clock_timestamp() WHERE id = '{id}' RETURNING 1");
-            await EndToEnd.Until.TrueAsync(
+            await Until.TrueAsync(
                 async () =>
                 {
                     await observers.RunOnceAsync(TestContext.Current.CancellationToken);

@@ -4,7 +4,6 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
 using Aura.Testing;
-using Npgsql;
 
 namespace Aura.Host.Tests.EndToEnd;
 
@@ -192,40 +191,5 @@ internal sealed class ChildHost : IAsyncDisposable
             Mcp = said.GetProperty("mcp").GetString();
             ready.TrySetResult(said.GetProperty("url").GetString()!);
         }
-    }
-}
-
-/// <summary>Waits for a condition; the story comes with the failure.</summary>
-internal static class Until
-{
-    public static async Task TrueAsync(Func<Task<bool>> condition, Func<string> story, int seconds = 120)
-    {
-        var watch = Stopwatch.StartNew();
-        while (!await condition())
-        {
-            if (watch.Elapsed > TimeSpan.FromSeconds(seconds))
-                throw new TimeoutException(story());
-            await Task.Delay(50);
-        }
-    }
-
-    public static async Task<T?> ScalarAsync<T>(this TestDatabase database, string sql, params object[] values)
-    {
-        await using var command = database.DataSource.CreateCommand(sql);
-        foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
-        return await command.ExecuteScalarAsync() is T found ? found : default;
-    }
-
-    public static async Task<List<T>> ListAsync<T>(this TestDatabase database, string sql, params object[] values)
-    {
-        await using var command = database.DataSource.CreateCommand(sql);
-        foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
-        var rows = new List<T>();
-        await using NpgsqlDataReader reader = await command.ExecuteReaderAsync();
-        while (await reader.ReadAsync())
-            rows.Add(await reader.GetFieldValueAsync<T>(0));
-        return rows;
     }
 }

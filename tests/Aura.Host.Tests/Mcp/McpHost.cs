@@ -141,17 +141,9 @@ public sealed class McpHost : IAsyncLifetime
         return ((int)response.StatusCode, JsonElement.Parse(await response.Content.ReadAsStringAsync()));
     }
 
-    public async Task ExecuteAsync(string sql)
-    {
-        await using var command = Db.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
+    public Task ExecuteAsync(string sql) => Db.ExecuteAsync(sql);
 
-    public async Task<T?> ScalarAsync<T>(string sql)
-    {
-        await using var command = Db.CreateCommand(sql);
-        return await command.ExecuteScalarAsync() is T value ? value : default;
-    }
+    public Task<T?> ScalarAsync<T>(string sql) => Db.ScalarAsync<T>(sql);
 
     private async Task WriteAsync(string path, string text)
     {

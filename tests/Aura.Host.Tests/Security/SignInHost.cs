@@ -95,17 +95,9 @@ public sealed class SignInHost : IAsyncLifetime
         return changed;
     }
 
-    public async Task ExecuteAsync(string sql)
-    {
-        await using var command = _database.DataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync(Cancel);
-    }
+    public Task ExecuteAsync(string sql) => _database.ExecuteAsync(sql);
 
-    public async Task<T?> ScalarAsync<T>(string sql)
-    {
-        await using var command = _database.DataSource.CreateCommand(sql);
-        return await command.ExecuteScalarAsync(Cancel) is T value ? value : default;
-    }
+    public Task<T?> ScalarAsync<T>(string sql) => _database.ScalarAsync<T>(sql);
 }
 
 /// <summary>What came back.</summary>
