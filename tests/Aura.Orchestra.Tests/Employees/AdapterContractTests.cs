@@ -21,7 +21,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend);
 
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-works"));
+        var result = await WorkAsync(backend, bench, "c-works");
 
         result.FinishReason.ShouldBe(EmployeeFinish.Completed, result.Output);
         result.HasSubmission.ShouldBeTrue();
@@ -46,7 +46,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend, "app.py");
 
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-refused"));
+        var result = await WorkAsync(backend, bench, "c-refused");
 
         result.FinishReason.ShouldBe(EmployeeFinish.Completed, result.Output);
         result.ToolCalls.ShouldContain(c => c.RefusalCode == (backend == EmployeeBackends.Cli ? "outside_scope" : "outside_sandbox"));
@@ -62,7 +62,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
         await using var bench = await BenchAsync(backend);
 
         // Of an agent these are a diff that is none; it mends it in the same answer.
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-arguments"));
+        var result = await WorkAsync(backend, bench, "c-arguments");
 
         result.FinishReason.ShouldBe(EmployeeFinish.Completed, result.Output);
         result.SelfConfidence.ShouldBe(0.6);
@@ -80,8 +80,8 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
         // A script has no log; it is in its sleep once it has written.
         if (backend == ScriptedEmployee.BackendName)
         {
-            while (await bench.Bench.ReadAsync("app.py") != "begun\n")
-                await Task.Yield();
+            await Until.TrueAsync(
+                async () => work.IsCompleted || await bench.Bench.ReadAsync("app.py") == "begun\n", () => "The script has written nothing.", seconds: 30);
             await cancel.CancelAsync();
         }
 
@@ -97,7 +97,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
         await using var bench = await BenchAsync(backend);
 
         // Ollama has no filter: the model says no in its own words, also when asked again.
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, backend == EmployeeBackends.Ollama ? "c-unwilling" : "c-refuses"));
+        var result = await WorkAsync(backend, bench, backend == EmployeeBackends.Ollama ? "c-unwilling" : "c-refuses");
 
         result.FinishReason.ShouldBe(backend switch
         {
@@ -116,7 +116,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend);
 
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-endless", o => o.MaxTurns = 3));
+        var result = await WorkAsync(backend, bench, "c-endless", o => o.MaxTurns = 3);
 
         result.FinishReason.ShouldBe(backend == EmployeeBackends.Cli ? EmployeeFinish.TimeLimit : EmployeeFinish.TurnLimit, result.Output);
         result.HasSubmission.ShouldBeTrue();
@@ -130,7 +130,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend);
 
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-down"));
+        var result = await WorkAsync(backend, bench, "c-down");
 
         result.FinishReason.ShouldBe(backend == EmployeeBackends.Cli ? EmployeeFinish.Failed : EmployeeFinish.Unavailable, result.Output);
         result.HasSubmission.ShouldBeFalse();
@@ -146,7 +146,7 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
         await using var bench = await BenchAsync(backend);
 
         // The server asks for an hour.
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, OnceFor(backend, "c-limited-once")).WaitAsync(TimeSpan.FromSeconds(30)));
+        var result = await WorkAsync(backend, bench, OnceFor(backend, "c-limited-once")).WaitAsync(TimeSpan.FromSeconds(30));
 
         result.FinishReason.ShouldBe(EmployeeFinish.Completed, result.Output);
         (await bench.Bench.ReadAsync("app.py")).ShouldBe("done\n");
@@ -159,12 +159,12 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend);
 
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-truncated"));
+        var result = await WorkAsync(backend, bench, "c-truncated");
 
         result.FinishReason.ShouldBe(EmployeeFinish.Unavailable, result.Output);
         result.Artifacts.ShouldBeEmpty();
         bench.Ledger.Calls.Select(c => (c.Retries, c.FirstToken is null)).ShouldBe([(2, false)]);
-        Checked(backend, bench, await bench.WorkAsync(backend, OnceFor(backend, "c-truncated-once"))).FinishReason.ShouldBe(EmployeeFinish.Completed);
+        (await WorkAsync(backend, bench, OnceFor(backend, "c-truncated-once"))).FinishReason.ShouldBe(EmployeeFinish.Completed);
         (await bench.Bench.ReadAsync("app.py")).ShouldBe("done\n");
     }
 
@@ -174,11 +174,10 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend);
 
-        var result =
-            Checked(backend, bench,
-            await bench.WorkAsync(backend, "c-slow", o => (o.SilenceTimeout, o.MaxRetries) = (TimeSpan.FromMilliseconds(300), 1)));
+        var result = await WorkAsync(backend, bench, "c-slow", o => (o.SilenceTimeout, o.MaxRetries) = (TimeSpan.FromMilliseconds(300), 1));
 
         result.FinishReason.ShouldBe(EmployeeFinish.Unavailable, result.Output);
+        result.Explanation.ShouldContain("did not answer within");
         bench.Ledger.Calls.Select(c => (c.ErrorCode, c.Retries, c.FirstToken)).ShouldBe([("timeout", 1, null)]);
     }
 
@@ -188,22 +187,10 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
     {
         await using var bench = await BenchAsync(backend);
 
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-malformed"));
+        var result = await WorkAsync(backend, bench, "c-malformed");
 
         result.FinishReason.ShouldBe(EmployeeFinish.InvalidResponse, result.Output);
         bench.Ledger.Calls.Select(c => (c.ErrorCode, c.Retries)).ShouldBe([("malformed", 2)]);
-    }
-
-    [Theory]
-    [MemberData(nameof(Models))]
-    public async Task WorkAsync_SameCallAgainAndAgain_IsStopped(string backend)
-    {
-        await using var bench = await BenchAsync(backend);
-
-        var result = Checked(backend, bench, await bench.WorkAsync(backend, "c-circles"));
-
-        result.FinishReason.ShouldBe(EmployeeFinish.Looping, result.Output);
-        result.ToolCalls.Count.ShouldBe(4);
     }
 
     [Theory]
@@ -221,16 +208,24 @@ public sealed class AdapterContractTests(AimockServer server, KeylessAimockServe
         result.FinishReason.ShouldBe(EmployeeFinish.Misconfigured);
         result.HasSubmission.ShouldBeFalse();
         result.IsTransient.ShouldBeFalse();
-        result.Explanation.Length.ShouldBeGreaterThan(20);
+        result.Explanation.ShouldContain(backend switch
+        {
+            EmployeeBackends.OpenAi => "OPENAI_API_KEY is not set.",
+            EmployeeBackends.Gemini => "GEMINI_API_KEY is not set.",
+            EmployeeBackends.Ollama => "OLLAMA_HOST is not set.",
+            EmployeeBackends.Cli => "There is no agent 'absent' in employees.json.",
+            _ => "No script for job 'The job'",
+        });
         bench.Ledger.Calls.ShouldBeEmpty();
     }
 
     // The server counts a sequence for all who ask; openai and gemini ask the same one.
     private static string OnceFor(string backend, string model) => backend == EmployeeBackends.Gemini ? model + "-gemini" : model;
 
-    /// <summary>What holds of every result, however it ended.</summary>
-    private static EmployeeResult Checked(string backend, ContractBench bench, EmployeeResult result)
+    /// <summary>Lets it work, and checks what holds of every result, however it ended.</summary>
+    private static async Task<EmployeeResult> WorkAsync(string backend, ContractBench bench, string model, Action<EmployeeOptions>? change = null)
     {
+        var result = await bench.WorkAsync(backend, model, change);
         result.Output.ShouldStartWith($"Backend '{backend}'");
         result.Explanation.ShouldNotBeEmpty();
         result.Cost.ShouldBe(backend == EmployeeBackends.Ollama && result.Usage != EmployeeUsage.None ? 0 : null);

@@ -29,18 +29,6 @@ public sealed class OllamaTests(KeylessAimockServer server) : IClassFixture<Keyl
     }
 
     [Fact]
-    public async Task WorkAsync_RunningServer_DoesTheJob()
-    {
-        await using var bench = await EmployeeBench.CreateAsync();
-
-        var result = await new EmployeeBackends(server.Options(), TimeProvider.System).Adapter("ollama")
-            .WorkAsync(EmployeeBench.Request with { Model = "works" }, bench.Tools, CancellationToken.None);
-
-        result.FinishReason.ShouldBe(EmployeeFinish.Completed, result.Output);
-        (await bench.ReadAsync("app.py")).ShouldBe("done\n");
-    }
-
-    [Fact]
     public async Task WorkAsync_ModelThatIsNotThere_SaysHowToGetIt()
     {
         await using var bench = await EmployeeBench.CreateAsync();

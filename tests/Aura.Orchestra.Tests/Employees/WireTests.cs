@@ -126,21 +126,6 @@ public sealed class WireTests
         (call.Purpose, call.PrdId, call.JobId, call.Usage, call.Cost).ShouldBe(("plan", "prd-aaaa2222", null, new EmployeeUsage(9, 0, 3), 0m));
     }
 
-    [Fact]
-    public async Task Silence_OfAServer_EndsTheCall()
-    {
-        await using var bench = await EmployeeBench.CreateAsync();
-        using var silent = new SilentServer();
-        var options =
-            new EmployeeOptions { MaxRetries = 0, SilenceTimeout = TimeSpan.FromMilliseconds(200), Ollama = new() { Host = silent.Address } };
-
-        var result = await new EmployeeBackends(options, TimeProvider.System).Adapter("ollama")
-            .WorkAsync(EmployeeBench.Request with { Model = "m" }, bench.Tools, CancellationToken.None);
-
-        result.FinishReason.ShouldBe(EmployeeFinish.Unavailable);
-        result.Explanation.ShouldContain("did not answer within 0 s");
-    }
-
     [Theory]
     [InlineData(0, null, 0.0, 0.5)]
     [InlineData(0, null, 0.99, 0.995)]
