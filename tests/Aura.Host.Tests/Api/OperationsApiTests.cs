@@ -6,47 +6,6 @@ namespace Aura.Host.Tests.Api;
 
 public sealed class OperationsApiTests(ApiHost host) : IClassFixture<ApiHost>
 {
-    [Theory]
-    [InlineData("GET", "/prds")]
-    [InlineData("POST", "/prds")]
-    [InlineData("GET", "/prds/prd-22222222")]
-    [InlineData("POST", "/prds/prd-22222222/approve")]
-    [InlineData("POST", "/prds/prd-22222222/reject")]
-    [InlineData("GET", "/jobs")]
-    [InlineData("GET", "/jobs/job-22222222")]
-    [InlineData("POST", "/jobs/job-22222222/assign")]
-    [InlineData("GET", "/events")]
-    [InlineData("GET", "/archive")]
-    [InlineData("GET", "/models")]
-    [InlineData("GET", "/metrics")]
-    [InlineData("GET", "/users")]
-    [InlineData("GET", "/auth/me")]
-    public async Task Endpoint_WithoutKey_Is401(string method, string path)
-    {
-        using var client = host.Anonymous();
-        using var request = new HttpRequestMessage(new(method), path);
-        var response = await client.SendAsync(request, ApiHost.Cancel);
-        response.StatusCode.ShouldBe(HttpStatusCode.Unauthorized);
-        response.Headers.WwwAuthenticate.Single().Scheme.ShouldBe("Bearer");
-        response.Content.Headers.ContentType!.MediaType.ShouldBe("application/problem+json");
-        (await ApiHost.JsonAsync(response)).GetProperty("detail").GetString()!.ShouldContain("DIRECTOR_API_KEY");
-    }
-
-    [Theory]
-    [InlineData("Authorization", "Bearer " + ApiHost.Key, HttpStatusCode.OK)]
-    [InlineData("Authorization", "bearer " + ApiHost.Key, HttpStatusCode.OK)]
-    [InlineData("X-Api-Key", ApiHost.Key, HttpStatusCode.OK)]
-    [InlineData("X-Api-Key", ApiHost.Key + "x", HttpStatusCode.Unauthorized)]
-    [InlineData("X-Api-Key", "", HttpStatusCode.Unauthorized)]
-    [InlineData("Authorization", "Bearer wrong", HttpStatusCode.Unauthorized)]
-    [InlineData("Authorization", "Basic " + ApiHost.Key, HttpStatusCode.Unauthorized)]
-    public async Task Endpoint_WithKey_OnlyTheRightOneOpens(string header, string value, HttpStatusCode status)
-    {
-        using var client = host.Anonymous();
-        client.DefaultRequestHeaders.TryAddWithoutValidation(header, value);
-        (await client.GetAsync("/prds", ApiHost.Cancel)).StatusCode.ShouldBe(status);
-    }
-
     [Fact]
     public async Task Ready_EverythingThere_IsReadyAndOpen()
     {

@@ -16,6 +16,7 @@ public sealed class AccessTests(SignInHost host) : IClassFixture<SignInHost>
     [InlineData("GET /prds", "yes yes yes yes no")]
     [InlineData("GET /prds/prd-22222222", "yes yes yes yes no")]
     [InlineData("GET /jobs", "yes yes yes yes no")]
+    [InlineData("GET /jobs/job-22222222", "yes yes yes yes no")]
     [InlineData("GET /events?after=now", "yes yes yes yes no")]
     [InlineData("GET /archive", "yes yes yes yes no")]
     [InlineData("GET /models", "yes yes yes yes yes")]
@@ -57,7 +58,9 @@ public sealed class AccessTests(SignInHost host) : IClassFixture<SignInHost>
         string.Join(' ', found).ShouldBe(expected);
         var anonymous = await host.SendAsync(method, path, body);
         (anonymous.Status, anonymous.Type).ShouldBe((401, "application/problem+json"));
+        anonymous.Headers["WWW-Authenticate"].ShouldStartWith("Bearer ");
         anonymous.Json.GetProperty("detail").GetString()!.ShouldContain("/sign-in");
+        anonymous.Json.GetProperty("detail").GetString()!.ShouldContain("DIRECTOR_API_KEY");
     }
 
     [Fact]
