@@ -51,6 +51,20 @@ public sealed class CliAgentsTests
     }
 
     [Theory]
+    [InlineData("claude")]
+    [InlineData("codex")]
+    [InlineData("gemini")]
+    [InlineData("aider")]
+    public void Parse_PresetWithAndWithoutAModel_NamesItOnlyWhenThereIsOne(string preset)
+    {
+        var with = Parse($$"""{ "agents": { "a": { "preset": "{{preset}}", "network": "host", "model": "m" } } }""").Agents![0].Arguments;
+        var without = Parse($$"""{ "agents": { "a": { "preset": "{{preset}}", "network": "host" } } }""").Agents![0].Arguments;
+
+        string.Join(' ', with).ShouldContain(" --model {model}");
+        without.ShouldBe(with.Where(a => a is not ("--model" or "{model}")));
+    }
+
+    [Theory]
     [InlineData("""{""", "not valid JSON")]
     [InlineData("""{}""", "$.agents must be an object")]
     [InlineData("""{"agents":[]}""", "$.agents must be an object, not array")]

@@ -17,6 +17,9 @@ public static partial class CliAgents
     // Showing these would show everything, or the machine's own secrets.
     private static readonly string[] TooMuch = ["/", "/dev", "/etc", "/home", "/proc", "/root", "/run", "/sys", "/tmp", "/var", "/workspace"];
 
+    // Left out of a preset's arguments when the agent names no model.
+    private static readonly string[] ModelSwitch = ["--model", "{model}"];
+
     internal static IReadOnlyList<string> SearchPath { get; } = ["/usr/local/bin", "/usr/bin", "/bin"];
 
     /// <summary>The agents that need only their name, with the switches of their non-interactive modes. All call a provider or a server: they need
@@ -24,16 +27,16 @@ public static partial class CliAgents
     public static IReadOnlyDictionary<string, CliAgent> Presets { get; } = new CliAgent[]
     {
         // Edits need no approval; commands that it would have to ask for are refused.
-        new() { Name = "claude", Command = "claude", Arguments = ["-p", "--output-format", "text", "--permission-mode", "acceptEdits"] },
+        new() { Name = "claude", Command = "claude", Arguments = ["-p", .. ModelSwitch, "--output-format", "text", "--permission-mode", "acceptEdits"] },
 
         // Its own sandbox cannot be built inside ours, which is the stricter one.
         new() { Name = "codex", Command = "codex",
-            Arguments = ["exec", "--skip-git-repo-check", "--ephemeral", "--color", "never", "--dangerously-bypass-approvals-and-sandbox", "-"] },
+            Arguments = ["exec", .. ModelSwitch, "--skip-git-repo-check", "--ephemeral", "--color", "never", "--dangerously-bypass-approvals-and-sandbox", "-"] },
         new()
         {
             Name = "gemini",
             Command = "gemini",
-            Arguments = ["--approval-mode=yolo"],
+            Arguments = ["--approval-mode=yolo", .. ModelSwitch],
             // In an untrusted folder every other approval mode falls back to asking.
             Environment = new Dictionary<string, string> { ["GEMINI_CLI_TRUST_WORKSPACE"] = "true", ["NO_COLOR"] = "1" },
             ExitCodes = new Dictionary<int, EmployeeFinish> { [42] = EmployeeFinish.Misconfigured, [53] = EmployeeFinish.TurnLimit },
@@ -43,7 +46,7 @@ public static partial class CliAgents
             Name = "aider",
             Command = "aider",
             Arguments =
-                ["--message-file", "{prompt_file}", "--yes-always", "--no-git", "--no-auto-commits", "--no-stream", "--no-pretty",
+                ["--message-file", "{prompt_file}", .. ModelSwitch, "--yes-always", "--no-git", "--no-auto-commits", "--no-stream", "--no-pretty",
                 "--no-check-update", "--analytics-disable"],
         },
         new()
@@ -103,7 +106,7 @@ public static partial class CliAgents
             {
                 Name = name,
                 Command = Text(json, path, "command") ?? preset?.Command ?? "",
-                Arguments = Texts(json, path, "arguments") ?? preset?.Arguments ?? [],
+                Arguments = Texts(json, path, "arguments") ?? ArgumentsOf(preset, json.TryGetProperty("model", out _)),
                 Model = Text(json, path, "model"),
                 Changes = json.TryGetProperty("changes", out _) || preset is null
                     ? OneOf(json, path, "changes", "files", "patch") == "patch" ? AgentChanges.Patch : AgentChanges.Files
@@ -129,6 +132,13 @@ public static partial class CliAgents
             if (agent.Model is null && agent.Arguments.Any(a => a.Contains("{model}", StringComparison.Ordinal)))
                 Error($"{path}.model", "is missing: the arguments hold {model}");
             return agent;
+        }
+
+        private static IReadOnlyList<string> ArgumentsOf(CliAgent? preset, bool hasModel)
+        {
+            var arguments = preset?.Arguments ?? [];
+            var at = arguments.ToList().IndexOf(ModelSwitch[0]);
+            return hasModel || at < 0 ? arguments : [.. arguments.Take(at), .. arguments.Skip(at + ModelSwitch.Length)];
         }
 
         private List<string> Mounts(JsonElement json, string path)
