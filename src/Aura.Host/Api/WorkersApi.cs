@@ -79,7 +79,9 @@ internal static class WorkersApi
         // Whoever waits for work serves its models.
         if (names.Count > 0)
             await db.CommitAsync([.. names.Select(n => ModelChanges.Seen(n, worker))], cancellationToken);
-        var found = await ClaimAsync(http, worker, EmployeeBackends.QueueOf(backend), names.Count == 0 ? null : [.. names.Select(n => Inputs(("Model", n)))], wait, cancellationToken);
+        var found = await ClaimAsync(
+            http, worker, EmployeeBackends.QueueOf(backend), names.Count == 0 ? null : [.. names.Select(n => Inputs(("Model", n)))], wait,
+            cancellationToken);
         return found is null ? Results.NoContent() : Results.Json(found, AuraApi.Json);
     }
 

@@ -89,7 +89,8 @@ internal sealed class PlainApi(McpGuard guard, McpGate gate, PersonalSandboxes p
         var withText = false;
         if (http.Request.Query.TryGetValue(Text, out var asked) && !bool.TryParse(asked, out withText))
         {
-            await gate.RefuseAsync(http, new(StatusCodes.Status400BadRequest, ToolCodes.InvalidArguments, "The query parameter 'text' must be true or false."), caller);
+            await gate.RefuseAsync(
+                http, new(StatusCodes.Status400BadRequest, ToolCodes.InvalidArguments, "The query parameter 'text' must be true or false."), caller);
             return;
         }
 

@@ -28,14 +28,17 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
         while (true)
         {
             var answer = tool == ToolNames.Diff
-                ? await http.SendAsync(HttpMethod.Get, $"/mcp/diff?session_id={Uri.EscapeDataString(sandboxId)}&text=true", null, token, Limit, cancellationToken)
+                ? await http.SendAsync(
+                    HttpMethod.Get, $"/mcp/diff?session_id={Uri.EscapeDataString(sandboxId)}&text=true", null, token, Limit, cancellationToken)
                 : await http.SendAsync(HttpMethod.Post, $"/mcp/{tool}?text=true", BodyOf(arguments), token, Limit, cancellationToken);
             if (answer.IsGood)
             {
-                return answer.Body.ValueKind == JsonValueKind.Object && answer.Body.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String
-                    ? ToolResult.Done(text.GetString()!) with { Structured = answer.Body }
-                    : ToolResult.Refused(
-                        ToolCodes.Unavailable, "The service answered without the member 'text': it is of another version than this worker. Update the older one.");
+                return answer.Body is { ValueKind: JsonValueKind.Object } body && body.TryGetProperty("text", out var text)
+                    && text.ValueKind == JsonValueKind.String
+                        ? ToolResult.Done(text.GetString()!) with { Structured = body }
+                        : ToolResult.Refused(
+                            ToolCodes.Unavailable,
+                            "The service answered without the member 'text': it is of another version than this worker. Update the older one.");
             }
 
             if (answer.Status == 401)
@@ -47,7 +50,8 @@ internal sealed class HttpTools(WorkerHttp http, string token, string sandboxId,
 
             // Again it would be refused as done, or be done twice: either way the model would be told something that is not so.
             if (answer.MayBeDone && !definition.IsReadOnly && !definition.IsIdempotent)
-                return ToolResult.Refused(ToolCodes.OutcomeUnknown, "It is not known whether it was done: look (diff, read_file) before you do it again.");
+                return ToolResult.Refused(
+                    ToolCodes.OutcomeUnknown, "It is not known whether it was done: look (diff, read_file) before you do it again.");
             if (!answer.MayPass || time.GetElapsedTime(begun) > Patience)
                 return ToolResult.Refused(answer.Code ?? ToolCodes.Unavailable, answer.Detail.Length > 0 ? answer.Detail : answer.ToString());
             await Task.Delay(pauses.Next(), time, cancellationToken);

@@ -88,7 +88,8 @@ public sealed class EmployeeBackends
         queue is not null && queue.StartsWith(QueuePrefix, StringComparison.Ordinal) && queue.Length > QueuePrefix.Length
             ? queue[QueuePrefix.Length..]
             : throw new ArgumentException(
-                $"The queue '{queue}' is none of employees. Set it to {QueuePrefix}<backend>, for example {QueueOf(Ollama)}. Backends: {string.Join(", ", Names)}.",
+                $"The queue '{queue}' is none of employees. Set it to {QueuePrefix}<backend>, for example {QueueOf(Ollama)}. "
+                + $"Backends: {string.Join(", ", Names)}.",
                 nameof(queue));
 
     public async Task<IReadOnlyList<BackendStatus>> CheckAllAsync(CancellationToken cancellationToken = default) =>
@@ -186,7 +187,8 @@ public sealed class EmployeeBackends
         using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            var answer = await ModelHttp.For(endpoint.BaseUrl).GetFromJsonAsync<JsonElement>(OllamaWire.Address(endpoint.BaseUrl, "api/tags"), either.Token);
+            var answer = await ModelHttp.For(endpoint.BaseUrl)
+                .GetFromJsonAsync<JsonElement>(OllamaWire.Address(endpoint.BaseUrl, "api/tags"), either.Token);
             var installed = answer.GetProperty("models").EnumerateArray().Select(m => m.GetProperty("name").GetString() ?? "")
                 .Where(m => m.Length > 0).ToList();
             if (_options.Ollama.Models is not { Count: > 0 } preferred)

@@ -11,7 +11,8 @@ internal static class EmployeeFiles
     private const int Page = 2000;
 
     /// <summary>The paths of all files, in their order; or the refusal.</summary>
-    public static async Task<(IReadOnlyList<string> Paths, ToolResult? Refusal)> AllFilesAsync(this IEmployeeTools tools, CancellationToken cancellationToken)
+    public static async Task<(IReadOnlyList<string> Paths, ToolResult? Refusal)> AllFilesAsync(
+        this IEmployeeTools tools, CancellationToken cancellationToken)
     {
         var paths = new List<string>();
         string? cursor = null;
@@ -56,8 +57,8 @@ internal static class EmployeeFiles
         tools.CallAsync(tool, JsonSerializer.SerializeToElement(arguments), cancellationToken);
 
     private static JsonElement? Given(ToolResult answer, string name) =>
-        answer.Structured is { ValueKind: JsonValueKind.Object } body && body.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null
-            ? value : null;
+        answer.Structured is { ValueKind: JsonValueKind.Object } body && body.TryGetProperty(name, out var value)
+        && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private static ToolResult Strange(string tool) => ToolResult.Refused(ToolCodes.Unavailable, $"{tool} answered something that is not its answer.");
 }

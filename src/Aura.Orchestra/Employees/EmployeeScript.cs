@@ -19,7 +19,8 @@ internal sealed record EmployeeScript(string FilePath, string? PrdTitle, IReadOn
     public ScriptAttempt AttemptOf(string jobTitle, int attempt) => Jobs[jobTitle][Math.Min(attempt, Jobs[jobTitle].Count) - 1];
 
     /// <summary>Reads a script. Null means that <paramref name="errors"/> says why: each names the file and the JSON path.</summary>
-    public static EmployeeScript? Parse(string text, string filePath, out IReadOnlyList<string> errors) => new Reader(filePath).Parse(text, out errors);
+    public static EmployeeScript? Parse(string text, string filePath, out IReadOnlyList<string> errors) =>
+        new Reader(filePath).Parse(text, out errors);
 
     private sealed class Reader(string file) : HandWrittenJson<EmployeeScript>(file)
     {

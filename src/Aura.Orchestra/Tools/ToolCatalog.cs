@@ -105,7 +105,8 @@ public static class ToolCatalog
 
     /// <summary>What the adapters give to the models that they call themselves. How such a model begins and ends is the adapter's business.</summary>
     public static IReadOnlyList<ToolDefinition> OfEmployees { get; } = Only(
-        ToolNames.ListFiles, ToolNames.ReadFile, ToolNames.SearchFiles, ToolNames.WriteFile, ToolNames.ApplyPatch, ToolNames.DeleteFile, ToolNames.Diff);
+        ToolNames.ListFiles, ToolNames.ReadFile, ToolNames.SearchFiles, ToolNames.WriteFile, ToolNames.ApplyPatch, ToolNames.DeleteFile,
+        ToolNames.Diff);
 
     public static ToolDefinition? Find(string name) => All.FirstOrDefault(t => t.Name == name);
 

@@ -53,7 +53,8 @@ internal sealed class Workplace : IAsyncDisposable
             try
             {
                 var command = File.ReadAllText(Path.Combine(folder, "cmdline")).Replace('\0', ' ');
-                if (command.Contains(mark, StringComparison.Ordinal) || File.ReadAllText(Path.Combine(folder, "environ")).Contains(mark, StringComparison.Ordinal))
+                if (command.Contains(mark, StringComparison.Ordinal)
+                    || File.ReadAllText(Path.Combine(folder, "environ")).Contains(mark, StringComparison.Ordinal))
                     found.Add(command);
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)

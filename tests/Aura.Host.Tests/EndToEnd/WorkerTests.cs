@@ -105,7 +105,8 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
             () => host.Output + first.Output, 60);
 
         // As if another process had taken the job over; the worker itself lives on.
-        await ExecuteAsync(own, "UPDATE wf.tasks SET fence = fence + 1, owner = 'elsewhere', lease_until = now() + interval '1 hour' WHERE queue = 'employee:cli'");
+        await ExecuteAsync(
+            own, "UPDATE wf.tasks SET fence = fence + 1, owner = 'elsewhere', lease_until = now() + interval '1 hour' WHERE queue = 'employee:cli'");
 
         await Until.TrueAsync(() => Task.FromResult(Workplace.ProcessesWith(mark).Count == 0),
             () => string.Join('\n', Workplace.ProcessesWith(mark)) + first.Output, 60);
@@ -299,7 +300,7 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>An employees.json with one agent, <c>counter</c>, which does one thing of the fixture; the mark is in the environment of all its processes.</summary>
+    /// <summary>An employees.json whose agent <c>counter</c> does one thing of the fixture; the mark is in the environment of all its processes.</summary>
     private static async Task<string> AgentAsync(Workplace place, string mark, params string[] arguments)
     {
         const UnixFileMode Everybody = (UnixFileMode)0b111_101_101;

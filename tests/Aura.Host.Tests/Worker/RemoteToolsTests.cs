@@ -33,7 +33,8 @@ public sealed class RemoteToolsTests(McpHost host) : IClassFixture<McpHost>
     public async Task CallAsync_AnyTool_SaysWhatIsSaidWithinAHost(string tool, string arguments)
     {
         var job = await host.JobAsync();
-        await File.WriteAllTextAsync(Path.Combine(job.Sandbox.WorkDirectory, "long.txt"), string.Concat(Enumerable.Range(1, 40_000).Select(i => $"line {i}\n")));
+        await File.WriteAllTextAsync(
+            Path.Combine(job.Sandbox.WorkDirectory, "long.txt"), string.Concat(Enumerable.Range(1, 40_000).Select(i => $"line {i}\n")));
         var inHost = host.Services.GetRequiredService<ToolSessions>().Over(job.Sandbox, new(McpHost.Model, job.JobId, 1));
         var given = JsonElement.Parse(arguments);
 
@@ -71,7 +72,8 @@ public sealed class RemoteToolsTests(McpHost host) : IClassFixture<McpHost>
         var job = await host.JobAsync();
         await using var wire = await LossyWire.StartAsync(host.Url, loss, times: 1);
 
-        var result = await ToolsTo(wire.Url, job).CallAsync("write_file", JsonElement.Parse("""{"path":"new.py","content":"x = 1\n"}"""), CancellationToken.None);
+        var result = await ToolsTo(wire.Url, job).CallAsync(
+            "write_file", JsonElement.Parse("""{"path":"new.py","content":"x = 1\n"}"""), CancellationToken.None);
 
         result.RefusalCode.ShouldBeNull(result.Text);
         wire.Requests.ShouldBe(["/mcp/write_file", "/mcp/write_file"]);
@@ -83,7 +85,8 @@ public sealed class RemoteToolsTests(McpHost host) : IClassFixture<McpHost>
         var job = await host.JobAsync();
         await using var wire = await LossyWire.StartAsync(host.Url, Loss.TurnedAway, times: 1);
 
-        var result = await ToolsTo(wire.Url, job).CallAsync("apply_patch", JsonSerializer.SerializeToElement(new { patch = Patch }), CancellationToken.None);
+        var result = await ToolsTo(wire.Url, job).CallAsync(
+            "apply_patch", JsonSerializer.SerializeToElement(new { patch = Patch }), CancellationToken.None);
 
         result.RefusalCode.ShouldBeNull(result.Text);
         wire.Requests.ShouldBe(["/mcp/apply_patch", "/mcp/apply_patch"]);
@@ -96,7 +99,8 @@ public sealed class RemoteToolsTests(McpHost host) : IClassFixture<McpHost>
         var wire = await LossyWire.StartAsync(host.Url, Loss.Cut, times: 0);
         await wire.DisposeAsync();
 
-        var result = await ToolsTo(wire.Url, job, new Hurried()).CallAsync("delete_file", JsonElement.Parse("""{"path":"app.py"}"""), CancellationToken.None);
+        var result = await ToolsTo(wire.Url, job, new Hurried()).CallAsync(
+            "delete_file", JsonElement.Parse("""{"path":"app.py"}"""), CancellationToken.None);
 
         result.RefusalCode.ShouldBe("unavailable", result.Text);
     }

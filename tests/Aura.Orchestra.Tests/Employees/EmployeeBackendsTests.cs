@@ -86,8 +86,10 @@ public sealed class EmployeeBackendsTests
             using var reader = new StreamReader(connection.GetStream(), Encoding.ASCII);
             while (await reader.ReadLineAsync() is { } line)
             {
-                if (line.Length == 0)
-                    await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"));
+                if (line.Length > 0)
+                    continue;
+                await connection.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
+                    $"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"));
             }
         }
     }

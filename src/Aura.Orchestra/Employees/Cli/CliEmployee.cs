@@ -169,13 +169,16 @@ internal sealed partial class CliEmployee(
             await ApplyAsync(part);
 
         // The patch is the attempt's first change: it was applied when there is any.
-        async Task<bool> IsChangedAsync() =>
-            await work.Toolbox.CallAsync(ToolNames.Diff, JsonSerializer.SerializeToElement(new { }), cancellationToken) is not { Structured: { } told }
-            || !told.TryGetProperty("diff", out var diff) || diff.GetString() is not "";
+        async Task<bool> IsChangedAsync()
+        {
+            var answer = await work.Toolbox.CallAsync(ToolNames.Diff, JsonSerializer.SerializeToElement(new { }), cancellationToken);
+            return answer.Structured is not { } told || !told.TryGetProperty("diff", out var diff) || diff.GetString() is not "";
+        }
 
         async Task<ToolResult> ApplyAsync(string text)
         {
-            var result = await work.Toolbox.CallAsync(ToolNames.ApplyPatch, JsonSerializer.SerializeToElement(new { patch = text }), cancellationToken);
+            var arguments = JsonSerializer.SerializeToElement(new { patch = text });
+            var result = await work.Toolbox.CallAsync(ToolNames.ApplyPatch, arguments, cancellationToken);
             work.Protocol.Add(work.Toolbox.Calls[^1], result);
             return result;
         }

@@ -3,8 +3,8 @@ using Aura.Orchestra.Tools;
 
 namespace Aura.Orchestra.Employees.Cli;
 
-/// <summary>A copy of the sandbox's files that a jail's unprivileged user can read. What cannot be copied (links; binary files and endless lines where
-/// there are only tools) is simply not there, and so never deleted.</summary>
+/// <summary>A copy of the sandbox's files that a jail's unprivileged user can read. What cannot be copied (links; binary files and endless
+/// lines where there are only tools) is simply not there, and so never deleted.</summary>
 internal sealed class CliWorkCopy : IDisposable
 {
     private const UnixFileMode Readable = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead | UnixFileMode.OtherRead;
@@ -72,7 +72,9 @@ internal sealed class CliWorkCopy : IDisposable
         foreach (var path in paths)
         {
             // What a manager elsewhere answers is not taken at its word either.
-            var read = SandboxPath.Parse(path) is { Refusal: { } no } ? ToolResult.Refused(no.Code, no.Message) : await tools.WholeFileAsync(path, cancellationToken);
+            var read = SandboxPath.Parse(path) is { Refusal: { } no }
+                ? ToolResult.Refused(no.Code, no.Message)
+                : await tools.WholeFileAsync(path, cancellationToken);
             if (read.IsRefused && !IsOfTheFile(read.RefusalCode))
             {
                 Problem = $"{path}: {read.Text}";
@@ -95,8 +97,9 @@ internal sealed class CliWorkCopy : IDisposable
     }
 
     /// <summary>Whether the file itself cannot be read, rather than the service asked at the moment.</summary>
-    private static bool IsOfTheFile(string? code) => code is RefusalCodes.NotText or RefusalCodes.TooLarge or RefusalCodes.NotAFile or RefusalCodes.NotFound
-        or RefusalCodes.Symlink or RefusalCodes.HardLink or RefusalCodes.GitDirectory or RefusalCodes.OutsideSandbox or ToolCodes.InvalidArguments;
+    private static bool IsOfTheFile(string? code) => code is RefusalCodes.NotText or RefusalCodes.TooLarge or RefusalCodes.NotAFile
+        or RefusalCodes.NotFound or RefusalCodes.Symlink or RefusalCodes.HardLink or RefusalCodes.GitDirectory or RefusalCodes.OutsideSandbox
+        or ToolCodes.InvalidArguments;
 
     private string Target(string path)
     {
