@@ -52,6 +52,29 @@ public sealed partial class ComposeFileTests
         AuraOptions.Load(given.GetValueOrDefault).OllamaContext.ShouldBe(32_768);
     }
 
+    [Theory]
+    [InlineData("ollama")]
+    [InlineData("openai")]
+    [InlineData("gemini")]
+    [InlineData("cli")]
+    public void WorkerService_OfEachBackend_HasItsBackendAndLimits(string backend)
+    {
+        var service = (YamlMappingNode)Service("worker-" + backend);
+        var given = EnvironmentOf("worker-" + backend, new() { ["AURA_WORKER_KEY"] = WorkerKey });
+        if (given.TryGetValue("AURA_EMPLOYEES", out var employees))
+        {
+            ((YamlSequenceNode)service["volumes"]).Select(v => ((YamlScalarNode)v).Value).ShouldContain($"./employees.json:{employees}:ro");
+            // It stands there in the container only.
+            given.Remove("AURA_EMPLOYEES");
+        }
+
+        Worker(given, backend).Backend.ShouldBe(backend);
+        // The merged part and the service's own.
+        var limits = (service.Children.ContainsKey("deploy") ? service : service["<<"])["deploy"]["resources"]["limits"];
+        ((YamlMappingNode)limits).Select(l => ((YamlScalarNode)l.Key).Value).ShouldBe(["cpus", "memory", "pids"]);
+        service["<<"]["entrypoint"].ShouldNotBeNull();
+    }
+
     [Fact]
     public void WorkerService_ExampleEnv_SaysThatTheKeyMustBeSet()
     {
@@ -60,16 +83,16 @@ public sealed partial class ComposeFileTests
         refused.Problems.ShouldHaveSingleItem().ShouldStartWith("AURA_WORKER_KEY is not set");
     }
 
-    private static WorkerOptions Worker(Dictionary<string, string> given)
+    private static WorkerOptions Worker(Dictionary<string, string> given, string backend = "ollama")
     {
         // A state folder in which no host has made a key, as in a worker's container.
         given["AURA_STATE"] = Path.Combine(Path.GetTempPath(), Guid.NewGuid().ToString("N"));
-        return WorkerOptions.Load(given.GetValueOrDefault, WorkerArguments(), AuraOptions.Load(given.GetValueOrDefault), once: false);
+        return WorkerOptions.Load(given.GetValueOrDefault, WorkerArguments(backend), AuraOptions.Load(given.GetValueOrDefault), once: false);
     }
 
-    private static Dictionary<string, string?> WorkerArguments()
+    private static Dictionary<string, string?> WorkerArguments(string backend = "ollama")
     {
-        var command = ((YamlSequenceNode)Service("worker-ollama")["command"]).Select(a => ((YamlScalarNode)a).Value!).ToList();
+        var command = ((YamlSequenceNode)Service("worker-" + backend)["command"]).Select(a => ((YamlScalarNode)a).Value!).ToList();
         command[0].ShouldBe("worker");
         return new()
         {
