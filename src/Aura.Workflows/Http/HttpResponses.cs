@@ -119,7 +119,8 @@ internal sealed class HttpResponses(NpgsqlDataSource dataSource, TimeProvider ti
     private async Task<HttpOutcome?> CloseAsync(string requestId)
     {
         var rows = await dataSource.QueryAsync(
-            "DELETE FROM wf.http_responses WHERE request_id = $1 RETURNING status, headers, body", [requestId], r => HttpAnswer.Read(r), CancellationToken.None);
+            "DELETE FROM wf.http_responses WHERE request_id = $1 RETURNING status, headers, body", [requestId], r => HttpAnswer.Read(r),
+            CancellationToken.None);
         return rows is [{ Status: > 0 } answer] ? new HttpOutcome.Answered(answer) : null;
     }
 

@@ -71,7 +71,8 @@ public sealed class WorkflowExecutor(WorkflowClient client, InstanceStore instan
         for (var pause = FirstPause; ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
         {
             var looks = await dataSource.QueryAsync(
-                LookSql, [instanceId, requestId], r => (IsBusy: r.GetBoolean(0), Answer: r.IsDBNull(1) ? null : HttpAnswer.Read(r, 1)), cancellationToken);
+                LookSql, [instanceId, requestId], r => (IsBusy: r.GetBoolean(0), Answer: r.IsDBNull(1) ? null : HttpAnswer.Read(r, 1)),
+                cancellationToken);
             if (looks is not [{ IsBusy: true } look])
                 return looks.Count > 0 ? looks[0].Answer : null;
             if (time.GetElapsedTime(started) >= limit)

@@ -80,7 +80,9 @@ public sealed partial class DefinitionStore
             holder = holder.Parent;
         var used = (holder?.Activity as WorkflowDefinitionActivity)?.Source?.VersionId;
         var below = holder?.NodeId ?? "Workflow1";
-        return await views.OfAsync(used, cancellationToken) is { } view ? DefinitionView.Activity(view, "Workflow1" + node.NodeId[below.Length..], below) : null;
+        return await views.OfAsync(used, cancellationToken) is { } view
+            ? DefinitionView.Activity(view, "Workflow1" + node.NodeId[below.Length..], below)
+            : null;
     }
 
     private static string PortOf(ActivityNode node) => node.Parent switch

@@ -132,7 +132,8 @@ public sealed partial class DefinitionStore
         var (read, triggers, findings) = await ExamineAsync(definition, [], cancellationToken);
         if (read is null)
             return findings.All;
-        TakenRoute.Check(read, triggers, findings, await dataSource.QueryAsync(RoutesSql, [HttpEndpointPayload.StimulusName, definition.DefinitionId], RouteOf, cancellationToken));
+        TakenRoute.Check(read, triggers, findings, await dataSource.QueryAsync(
+            RoutesSql, [HttpEndpointPayload.StimulusName, definition.DefinitionId], RouteOf, cancellationToken));
         return findings.All;
     }
 
@@ -185,7 +186,8 @@ public sealed partial class DefinitionStore
         if (triggers.Any(t => t.Name == HttpEndpointPayload.StimulusName))
         {
             await transaction.LockRoutesAsync();
-            TakenRoute.Check(read, triggers, findings, await transaction.QueryAsync(RoutesSql, [HttpEndpointPayload.StimulusName, definition.DefinitionId], RouteOf));
+            TakenRoute.Check(read, triggers, findings, await transaction.QueryAsync(
+                RoutesSql, [HttpEndpointPayload.StimulusName, definition.DefinitionId], RouteOf));
         }
 
         if (failOnErrors && findings.HasErrors)

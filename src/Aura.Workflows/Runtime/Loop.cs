@@ -82,7 +82,8 @@ public sealed partial class LoopRunner(ILoop loop, Pulse pulse, TimeProvider tim
             }
 
             // Jitter keeps the loops of many hosts from marching in step.
-            await Task.WhenAny(beat, Task.Delay(pause * (ShortestPause + ((LongestPause - ShortestPause) * Random.Shared.NextDouble())), time, stoppingToken));
+            pause *= ShortestPause + ((LongestPause - ShortestPause) * Random.Shared.NextDouble());
+            await Task.WhenAny(beat, Task.Delay(pause, time, stoppingToken));
         }
 
         await loop.DrainAsync();

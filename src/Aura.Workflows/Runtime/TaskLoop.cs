@@ -77,7 +77,8 @@ internal sealed partial class TaskLoop(
         }
 
         var claimed = await ClaimAsync(
-            _connection, _range.From == _range.To ? ClaimOneSql : ClaimSql, [host.Id, _range.From, _range.To, room, options.Value.TaskLease], cancellationToken);
+            _connection, _range.From == _range.To ? ClaimOneSql : ClaimSql,
+            [host.Id, _range.From, _range.To, room, options.Value.TaskLease], cancellationToken);
         foreach (var task in claimed)
         {
             var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -159,8 +159,9 @@ public sealed class DefinitionFileTests(TestDatabase database) : IClassFixture<T
     [Fact]
     public async Task Folder_RoutesThatDifferInTheCaseOfAConstraint_AreTwo()
     {
-        var definitions = new[] { "/Orders/{Code:regex(^A$)}", "/orders/{code:regex(^a$)}", "/ORDERS/{code:regex(^A$)}/" }.Select(path => Definition(NewId(), $$"""
-            {"id":"h","type":"Elsa.HttpEndpoint","path":{"typeName":"String","expression":{"type":"Literal","value":"{{path}}"} },"customProperties":{"canStartWorkflow":true} }
+        string[] paths = ["/Orders/{Code:regex(^A$)}", "/orders/{code:regex(^a$)}", "/ORDERS/{code:regex(^A$)}/"];
+        var definitions = paths.Select(path => Definition(NewId(), $$"""
+            {"id":"h","type":"Elsa.HttpEndpoint","path":"{{path}}","customProperties":{"canStartWorkflow":true} }
             """)).ToList();
 
         var folder = await new DefinitionFolder(new ActivityRegistry(), _engine.ExpressionTypes, _engine.Services).ValidateAsync(definitions);

@@ -255,10 +255,11 @@ internal static class Examination
 {
     private static readonly ServiceProvider Services = new ServiceCollection().AddSingleton(TimeProvider.System).BuildServiceProvider();
 
-    public static async Task<IReadOnlyList<DefinitionValidationError>> FindingsAsync(WorkflowDefinition definition, ActivityRegistry registry, ExpressionTypes types) =>
+    public static async Task<IReadOnlyList<DefinitionValidationError>> FindingsAsync(
+        WorkflowDefinition definition, ActivityRegistry registry, ExpressionTypes types) =>
         (await DefinitionValidator.ExamineAsync(
-            () => Task.FromResult(new ActivityReader(registry).Read(definition)), types, Services, (_, _) => Task.FromResult<IReadOnlyCollection<string>>([]),
-            TestContext.Current.CancellationToken)).Findings.All;
+            () => Task.FromResult(new ActivityReader(registry).Read(definition)), types, Services,
+            (_, _) => Task.FromResult<IReadOnlyCollection<string>>([]), TestContext.Current.CancellationToken)).Findings.All;
 }
 
 [Activity("Test")]

@@ -121,7 +121,8 @@ public sealed class TaskTests(TestDatabase database) : IClassFixture<TestDatabas
                 await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
             claim = loop.RunOnceAsync(stop.Token);
             await WaitForAsync(async () => await _engine.ScalarAsync<bool>("""
-                SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%t.queue >= $2%')
+                SELECT EXISTS (SELECT FROM pg_stat_activity
+                    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%t.queue >= $2%')
                 """));
             await stop.CancelAsync();
         }
@@ -141,8 +142,8 @@ public sealed class TaskTests(TestDatabase database) : IClassFixture<TestDatabas
         await _engine.SuspendedAsync(id);
         var attempts = _engine.Services.GetRequiredService<TaskAttempts>();
         var task = new ClaimedTask(
-            await _engine.ScalarAsync<long>("SELECT id FROM wf.tasks WHERE instance_id = $1", id), id, "", null, "", "", "Test.Work", default, 1, maxAttempts,
-            TimeSpan.FromMinutes(1), await _engine.ScalarAsync<long>("SELECT fence FROM wf.tasks WHERE instance_id = $1", id), null);
+            await _engine.ScalarAsync<long>("SELECT id FROM wf.tasks WHERE instance_id = $1", id), id, "", null, "", "", "Test.Work", default,
+            1, maxAttempts, TimeSpan.FromMinutes(1), await _engine.ScalarAsync<long>("SELECT fence FROM wf.tasks WHERE instance_id = $1", id), null);
 
         (await attempts.FailAsync(task with { Fence = task.Fence + 1 }, TaskPolicy.Default, new IOException("late"))).ShouldBeFalse();
         (await _engine.CountAsync("tasks", id)).ShouldBe(1);

@@ -30,7 +30,8 @@ public sealed class DefinitionFolder(ActivityRegistry registry, ExpressionTypes 
     private async Task<IReadOnlyList<DefinitionValidationError>> ValidateAsync(
         WorkflowDefinition definition, IReadOnlyList<WorkflowDefinition> usable, HashSet<string> known, List<TakenRoute> taken, CancellationToken cancellationToken)
     {
-        var (read, triggers, findings) = await DefinitionValidator.ExamineAsync(ReadAsync, expressionTypes, services, NotAmongThemAsync, cancellationToken);
+        var (read, triggers, findings) = await DefinitionValidator.ExamineAsync(
+            ReadAsync, expressionTypes, services, NotAmongThemAsync, cancellationToken);
         if (read is not null)
         {
             TakenRoute.Check(read, triggers, findings, taken);

@@ -241,7 +241,9 @@ internal sealed class ExpressionChecks
 
     /// <summary>The id and the name, as far as given; null when the expression's form is not known.</summary>
     private static string[]? NamesOf(JsonElement value) =>
-        NamedReference.Of(value) is { } reference && new[] { reference.Id, reference.Name }.OfType<string>().ToArray() is { Length: > 0 } names ? names : null;
+        NamedReference.Of(value) is { } reference && new[] { reference.Id, reference.Name }.OfType<string>().ToArray() is { Length: > 0 } names
+            ? names
+            : null;
 
     /// <summary>One expression of an activity.</summary>
     /// <param name="Where">How a sentence about it begins.</param>

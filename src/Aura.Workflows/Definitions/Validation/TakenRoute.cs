@@ -7,7 +7,8 @@ namespace Aura.Workflows.Definitions;
 internal sealed record TakenRoute((string Path, string Method) Route, string DefinitionId, string? Name)
 {
     public static IEnumerable<TakenRoute> Of(WorkflowDefinition definition, IEnumerable<TriggerRow> triggers) =>
-        triggers.Where(t => t.Name == HttpEndpointPayload.StimulusName).Select(t => new TakenRoute(RouteOf(t.Payload), definition.DefinitionId, definition.Name));
+        triggers.Where(t => t.Name == HttpEndpointPayload.StimulusName)
+            .Select(t => new TakenRoute(RouteOf(t.Payload), definition.DefinitionId, definition.Name));
 
     /// <summary>As the endpoint normalised them: letters within a constraint keep their case, and are two routes by it.</summary>
     public static (string Path, string Method) RouteOf(JsonElement payload) => ("/" + payload.Text("path"), payload.Text("method") ?? "get");

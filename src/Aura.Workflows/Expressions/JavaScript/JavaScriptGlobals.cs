@@ -158,7 +158,9 @@ internal static class AccessorNames
 
     /// <summary>What stands behind <c>get</c> or <c>set</c>; null for other functions.</summary>
     public static string? MemberOf(string function) =>
-        function.Length > 3 && (function.StartsWith("get", StringComparison.Ordinal) || function.StartsWith("set", StringComparison.Ordinal)) ? function[3..] : null;
+        function.Length > 3 && (function.StartsWith("get", StringComparison.Ordinal) || function.StartsWith("set", StringComparison.Ordinal))
+            ? function[3..]
+            : null;
 
     /// <summary>Whether an accessor's member is that of the name.</summary>
     public static bool IsOf(string name, string member) => AreSimilar(name, member) && char.ToUpperInvariant(member[0]) == member[0];
