@@ -80,6 +80,33 @@ public sealed class AccessTests(Chromium chromium, StudioHost host) : IClassFixt
     });
 
     [Fact]
+    public Task Save_WhileTheHostIsAway_IsMadeWhenItIsBack() => chromium.VisitAsync(host, async studio =>
+    {
+        await OrderWorkflow.ImportAsync(host, "waiting");
+        await studio.SignInAsync("/studio/workflows/definitions/waiting/edit");
+        await studio.Editor.ReadyAsync();
+        await Expect(studio.Connection).ToHaveTextAsync("Online");
+        studio.Problems.Expect("^net::ERR_");
+        // The code editor may be about to fetch its worker.
+        studio.Problems.Expect("^exception: (NetworkError: Failed to execute 'importScripts'|: ErrorEvent)");
+
+        await host.StopAsync();
+        await studio.Editor.TryDropAsync("Console", "Write Line", 60, 60);
+        await Expect(studio.Connection).ToContainTextAsync("Reconnecting");
+        await Expect(studio.Editor.Nodes).ToHaveCountAsync(5);
+        await Expect(studio.Stopped).ToBeHiddenAsync();
+        await studio.ShotAsync("45-host-away");
+
+        await host.StartAgainAsync();
+        await Expect(studio.Connection).ToHaveTextAsync("Online");
+        await NodesStoredAsync("waiting", 5);
+        await Expect(studio.Editor.Nodes).ToHaveCountAsync(5);
+        await Expect(studio.Stopped).ToBeHiddenAsync();
+        await studio.Editor.EditAsync(OrderWorkflow.Ship, "Text");
+        await studio.Editor.FillAsync("Text", "Shipped after all");
+    });
+
+    [Fact]
     public Task Open_EveryAddress_ShowsAPageAndTheSecondVisitIsSmall() => chromium.VisitAsync(host, async studio =>
     {
         await OrderWorkflow.PublishAsync(host, "visited");

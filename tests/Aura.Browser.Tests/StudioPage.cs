@@ -74,6 +74,9 @@ public sealed class StudioPage(IPage page, StudioHost host, PageProblems problem
     /// <summary>What the page says in its bar, for a while.</summary>
     public ILocator Notice => page.Locator("#aura-notice");
 
+    /// <summary>Whether the host answers, in the page's words.</summary>
+    public ILocator Connection => page.Locator("#aura-connection");
+
     /// <summary>The bar that says that Studio is dead.</summary>
     public ILocator Stopped => page.Locator("#blazor-error-ui");
 
