@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -41,6 +40,19 @@ internal sealed class Workplace : IAsyncDisposable
         return info;
     }
 
+    /// <summary>Runs a verb to its end.</summary>
+    /// <param name="input">What it reads on standard input.</param>
+    public async Task<(int ExitCode, string Output, string Error)> RunAsync(TestDatabase database, string[] arguments, string input = "")
+    {
+        using var process = Process.Start(Command(database, arguments))!;
+        await process.StandardInput.WriteAsync(input);
+        process.StandardInput.Close();
+        var output = process.StandardOutput.ReadToEndAsync();
+        var error = process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
+        return (process.ExitCode, await output, await error);
+    }
+
     /// <summary>The command lines of live processes that name these folders.</summary>
     public IReadOnlyList<string> Processes() => [.. ProcessesWith(Root).Where(c => c.Contains(Root, StringComparison.Ordinal))];
 
@@ -74,12 +86,14 @@ internal sealed class Workplace : IAsyncDisposable
 }
 
 /// <summary>A real host in a process of its own, which may be killed like any process.</summary>
-internal sealed class ChildHost : IAsyncDisposable
+internal sealed class ChildHost : ChildProcess
 {
-    private readonly Process _process;
-    private readonly StringBuilder _output = new();
+    private readonly TaskCompletionSource<string> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private ChildHost(Process process) => _process = process;
+    private ChildHost(ProcessStartInfo info)
+        : base(info)
+    {
+    }
 
     public HttpClient Http { get; private set; } = null!;
 
@@ -92,37 +106,17 @@ internal sealed class ChildHost : IAsyncDisposable
         info.Environment["MANAGER_PORT"] = "0";
         foreach (var (name, value) in settings)
             info.Environment[name] = value;
-        var host = new ChildHost(Process.Start(info)!);
-        var ready = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
-        host._process.OutputDataReceived += (_, e) => host.Take(e.Data, ready);
-        host._process.ErrorDataReceived += (_, e) => host.Take(e.Data, ready);
-        host._process.EnableRaisingEvents = true;
-        host._process.Exited += (_, _) => ready.TrySetException(new InvalidOperationException("The host ended before it was ready:\n" + host.Output));
-        host._process.BeginOutputReadLine();
-        host._process.BeginErrorReadLine();
-        host.Http = new() { BaseAddress = new(await ready.Task.WaitAsync(TimeSpan.FromSeconds(60))) };
+        var host = new ChildHost(info);
+        var ended = host.Process.WaitForExitAsync();
+        if (await Task.WhenAny(host._ready.Task, ended).WaitAsync(TimeSpan.FromSeconds(60)) == ended)
+            throw new InvalidOperationException("The host ended before it was ready:\n" + host.Output);
+        host.Http = new() { BaseAddress = new(await host._ready.Task) };
         host.Http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Workplace.Key);
         return host;
     }
 
-    public string Output
-    {
-        get
-        {
-            lock (_output)
-                return _output.ToString();
-        }
-    }
-
-    /// <summary>SIGKILL, as a power cut; nothing in the process gets a chance to tidy up.</summary>
-    public async Task KillAsync()
-    {
-        _process.Kill();
-        await _process.WaitForExitAsync();
-    }
-
     /// <summary>Waits until the process has ended by itself (at an armed fault point).</summary>
-    public Task DiedAsync() => _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
+    public Task DiedAsync() => EndedAsync(seconds: 120);
 
     public async Task<string> SubmitAsync(string file)
     {
@@ -158,39 +152,32 @@ internal sealed class ChildHost : IAsyncDisposable
         response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync());
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
         Http?.Dispose();
-        if (!_process.HasExited)
+        try
         {
-            using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
-            await kill.WaitForExitAsync();
-            using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
-            try
-            {
-                await _process.WaitForExitAsync(limit.Token);
-            }
-            catch (OperationCanceledException e)
-            {
-                _process.Kill(entireProcessTree: true);
-                throw new TimeoutException("The host did not stop within 20 s of SIGTERM:\n" + Output, e);
-            }
+            if (!Process.HasExited)
+                await StopAsync(seconds: 20);
         }
-
-        _process.Dispose();
+        catch (TimeoutException e)
+        {
+            Process.Kill(entireProcessTree: true);
+            throw new TimeoutException("The host did not stop within 20 s of SIGTERM:\n" + Output, e);
+        }
+        finally
+        {
+            await base.DisposeAsync();
+        }
     }
 
-    private void Take(string? line, TaskCompletionSource<string> ready)
+    protected override void OnLine(string line)
     {
-        if (line is null)
-            return;
-        lock (_output)
-            _output.AppendLine(line);
         if (line.StartsWith("{\"event\":\"ready\"", StringComparison.Ordinal))
         {
             var said = JsonSerializer.Deserialize<JsonElement>(line);
             Mcp = said.GetProperty("mcp").GetString();
-            ready.TrySetResult(said.GetProperty("url").GetString()!);
+            _ready.TrySetResult(said.GetProperty("url").GetString()!);
         }
     }
 }

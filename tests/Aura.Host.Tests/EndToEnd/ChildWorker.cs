@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Text;
 
 namespace Aura.Host.Tests.EndToEnd;
 
@@ -8,27 +6,25 @@ namespace Aura.Host.Tests.EndToEnd;
 /// A real worker in a process of its own: it has the manager's and the MCP service's addresses and the workers' key, and nothing that leads to
 /// the database or to a sandbox.
 /// </summary>
-internal sealed class ChildWorker : IAsyncDisposable
+internal sealed class ChildWorker : ChildProcess
 {
-    private readonly Process _process;
-    private readonly StringBuilder _output = new();
-
-    private ChildWorker(Process process) => _process = process;
-
-    public string Output
+    private ChildWorker(ProcessStartInfo info)
+        : base(info)
     {
-        get
-        {
-            lock (_output)
-                return _output.ToString();
-        }
     }
 
-    public static ChildWorker Start(Workplace place, ChildHost host, string backend, string name, params (string Name, string Value)[] settings)
+    public static ChildWorker Start(Workplace place, ChildHost host, string backend, string name, params (string Name, string Value)[] settings) =>
+        Start(place, host, ["--backend", backend, "--name", name], name, settings);
+
+    /// <summary>One that ends after one job.</summary>
+    public static ChildWorker StartOnce(Workplace place, ChildHost host, string backend, string name, params (string Name, string Value)[] settings) =>
+        Start(place, host, ["--backend", backend, "--name", name, "--once"], name, settings);
+
+    private static ChildWorker Start(Workplace place, ChildHost host, string[] options, string name, (string Name, string Value)[] settings)
     {
         var info = new ProcessStartInfo(
             "dotnet",
-            [Path.Combine(AppContext.BaseDirectory, "Aura.Host.dll"), "worker", "--backend", backend, "--name", name,
+            [Path.Combine(AppContext.BaseDirectory, "Aura.Host.dll"), "worker", .. options,
                 "--manager", host.Http.BaseAddress!.AbsoluteUri, "--mcp", host.Mcp!])
         {
             UseShellExecute = false,
@@ -43,48 +39,6 @@ internal sealed class ChildWorker : IAsyncDisposable
         info.Environment["AURA_WORKER_KEY"] = Workplace.WorkerKey;
         foreach (var (variable, value) in settings)
             info.Environment[variable] = value;
-        var worker = new ChildWorker(Process.Start(info)!);
-        worker._process.OutputDataReceived += (_, e) => worker.Take(e.Data);
-        worker._process.ErrorDataReceived += (_, e) => worker.Take(e.Data);
-        worker._process.BeginOutputReadLine();
-        worker._process.BeginErrorReadLine();
-        return worker;
-    }
-
-    /// <summary>SIGKILL: nothing in the process gets a chance to tidy up.</summary>
-    public async Task KillAsync()
-    {
-        _process.Kill();
-        await _process.WaitForExitAsync();
-    }
-
-    /// <summary>SIGTERM, and the exit code.</summary>
-    public async Task<int> StopAsync()
-    {
-        using var kill = Process.Start("kill", ["-TERM", _process.Id.ToString(CultureInfo.InvariantCulture)]);
-        await kill.WaitForExitAsync();
-        return await EndedAsync();
-    }
-
-    /// <summary>Waits until the process has ended by itself.</summary>
-    public async Task<int> EndedAsync()
-    {
-        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
-        return _process.ExitCode;
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        if (!_process.HasExited)
-            await KillAsync();
-        _process.Dispose();
-    }
-
-    private void Take(string? line)
-    {
-        if (line is null)
-            return;
-        lock (_output)
-            _output.AppendLine(line);
+        return new(info);
     }
 }

@@ -122,13 +122,5 @@ public sealed class CommandLineTests(TestDatabase database) : IClassFixture<Test
         output.ShouldContain("ok    database");
     }
 
-    private async Task<(int ExitCode, string Output, string Error)> RunAsync(Workplace place, params string[] arguments)
-    {
-        using var process = Process.Start(place.Command(database, arguments))!;
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
-        return (process.ExitCode, await output, await error);
-    }
+    private Task<(int ExitCode, string Output, string Error)> RunAsync(Workplace place, params string[] arguments) => place.RunAsync(database, arguments);
 }

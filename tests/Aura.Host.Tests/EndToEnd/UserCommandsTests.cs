@@ -44,13 +44,8 @@ public sealed class UserCommandsTests(TestDatabase database) : IClassFixture<Tes
 
     private async Task<(int ExitCode, string Output)> RunAsync(Workplace place, string input, params string[] arguments)
     {
-        using var process = Process.Start(place.Command(database, arguments))!;
-        await process.StandardInput.WriteAsync(input);
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
-        (await error).ShouldNotContain("   at ", Case.Sensitive);
-        return (process.ExitCode, await output);
+        var (exitCode, output, error) = await place.RunAsync(database, arguments, input);
+        error.ShouldNotContain("   at ", Case.Sensitive);
+        return (exitCode, output);
     }
 }

@@ -105,8 +105,8 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
             () => host.Output + first.Output, 60);
 
         // As if another process had taken the job over; the worker itself lives on.
-        await ExecuteAsync(
-            own, "UPDATE wf.tasks SET fence = fence + 1, owner = 'elsewhere', lease_until = now() + interval '1 hour' WHERE queue = 'employee:cli'");
+        await own.ExecuteAsync(
+            "UPDATE wf.tasks SET fence = fence + 1, owner = 'elsewhere', lease_until = now() + interval '1 hour' WHERE queue = 'employee:cli'");
 
         await Until.TrueAsync(() => Task.FromResult(Workplace.ProcessesWith(mark).Count == 0),
             () => string.Join('\n', Workplace.ProcessesWith(mark)) + first.Output, 60);
@@ -167,6 +167,49 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         (await CountAsync(id, "job.lease_lost")).ShouldBe(0);
         await CountedOnceAsync(id);
         prd.ToString().ShouldNotContain("left_behind");
+    }
+
+    [Fact]
+    public async Task Once_JobHandedIn_EndsWithZero()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        await using var worker = ChildWorker.StartOnce(place, host, "scripted", "once", ("AURA_SCRIPTS", Workplace.Fixture("prds")));
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+
+        (await worker.EndedAsync(seconds: 120)).ShouldBe(0, worker.Output + host.Output);
+
+        await host.PrdReachesAsync(id, "AWAITING_APPROVAL");
+        await CountedOnceAsync(id);
+    }
+
+    [Fact]
+    public async Task Once_JobLost_EndsWithOne()
+    {
+        await using var place = new Workplace();
+        // A third of the lease is the time between two heartbeats.
+        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_LEASE_SECONDS", "3")]);
+        await using var worker = ChildWorker.StartOnce(place, host, "scripted", "loser", ("AURA_SCRIPTS", EndlessScript(place)));
+        var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
+        await EventAsync(id, "job.tool", () => worker.Output + host.Output);
+
+        await database.ExecuteAsync("DELETE FROM wf.tasks WHERE queue = 'employee:scripted'");
+
+        (await worker.EndedAsync(seconds: 120)).ShouldBe(1, worker.Output + host.Output);
+        (await CountAsync(id, "job.submitted")).ShouldBe(0);
+    }
+
+    [Fact]
+    public async Task Once_WrongKey_EndsWithSixtyNineAndSaysWhatToSet()
+    {
+        await using var place = new Workplace();
+        await using var host = await ChildHost.StartAsync(place, database, WithoutEmployees);
+        await using var worker = ChildWorker.StartOnce(place, host, "scripted", "stranger", ("AURA_WORKER_KEY", "a-key-of-another-house"));
+
+        (await worker.EndedAsync()).ShouldBe(69, worker.Output);
+
+        worker.Output.ShouldContain("Set AURA_WORKER_KEY to the manager's workers' key.");
+        worker.Output.ShouldNotContain("a-key-of-another-house");
     }
 
     [Fact]
@@ -280,7 +323,7 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
         (await hands.PostAsync("/jobs/claim", new { worker = "third", backend = "scripted" })).Status.ShouldBe(204);
         (await hands.PostAsync($"/jobs/{Text(first, "job_id")}/release", new { lease = Text(first, "lease") })).Status.ShouldBe(200);
         (await hands.PostAsync($"/jobs/{Text(first, "job_id")}/claim", new { worker = "third" })).Status.ShouldBe(200);
-        await database.DataSource.CreateCommand("DELETE FROM wf.tasks").ExecuteNonQueryAsync();
+        await database.ExecuteAsync("DELETE FROM wf.tasks");
     }
 
     /// <summary>Waits until somebody serves the model under that backend.</summary>
@@ -291,14 +334,8 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
     private Task ExpireAsync() => ExpireAsync(database);
 
     /// <summary>As if nothing had been heard of any holder for as long as a lease lasts.</summary>
-    private static Task ExpireAsync(TestDatabase database) => ExecuteAsync(
-        database, "UPDATE wf.tasks SET lease_until = now() - interval '1 second' WHERE queue LIKE 'employee:%' AND owner IS NOT NULL");
-
-    private static async Task ExecuteAsync(TestDatabase database, string sql)
-    {
-        await using var command = database.DataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
+    private static Task ExpireAsync(TestDatabase database) => database.ExecuteAsync(
+        "UPDATE wf.tasks SET lease_until = now() - interval '1 second' WHERE queue LIKE 'employee:%' AND owner IS NOT NULL");
 
     /// <summary>An employees.json whose agent <c>counter</c> does one thing of the fixture; the mark is in the environment of all its processes.</summary>
     private static async Task<string> AgentAsync(Workplace place, string mark, params string[] arguments)

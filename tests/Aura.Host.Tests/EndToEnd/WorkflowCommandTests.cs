@@ -108,13 +108,6 @@ public sealed class WorkflowCommandTests(TestDatabase database) : IClassFixture<
             .Select(i => $"{i.GetProperty("id")} {i.GetProperty("state")} {i.GetProperty("latest")}/{i.GetProperty("published")}"));
     }
 
-    private async Task<(int ExitCode, string Output, string Error)> RunAsync(Workplace place, string folder, params string[] arguments)
-    {
-        using var process = Process.Start(place.Command(database, [.. arguments, "--dir", folder]))!;
-        process.StandardInput.Close();
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(120));
-        return (process.ExitCode, await output, await error);
-    }
+    private Task<(int ExitCode, string Output, string Error)> RunAsync(Workplace place, string folder, params string[] arguments) =>
+        place.RunAsync(database, [.. arguments, "--dir", folder]);
 }
