@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
@@ -15,7 +14,7 @@ namespace Aura.Browser.Tests;
 public sealed class StudioHost : IAsyncLifetime
 {
     /// <summary>The Director's key, which is user <c>director</c>'s password, too.</summary>
-    public const string Key = "a-director-key-for-tests";
+    public const string Key = HostSettings.DirectorKey;
 
     private readonly TestDatabase _database = new();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-browser-");
@@ -66,21 +65,8 @@ public sealed class StudioHost : IAsyncLifetime
     }
 
     /// <summary>Asks until the condition holds, and answers with what was found then.</summary>
-    public async Task<JsonElement> EventuallyAsync(Func<Task<JsonElement>> ask, Func<JsonElement, bool> condition)
-    {
-        ArgumentNullException.ThrowIfNull(ask);
-        ArgumentNullException.ThrowIfNull(condition);
-        var watch = Stopwatch.StartNew();
-        while (true)
-        {
-            var found = await ask();
-            if (condition(found))
-                return found;
-            if (watch.Elapsed.TotalMilliseconds > Chromium.Patience)
-                throw new TimeoutException($"It did not come about within {Chromium.Patience} ms. Last seen: {found}");
-            await Task.Delay(100);
-        }
-    }
+    public Task<JsonElement> EventuallyAsync(Func<Task<JsonElement>> ask, Func<JsonElement, bool> condition) =>
+        Until.FoundAsync(ask, condition, found => $"It did not come about. Last seen: {found}", (int)(Chromium.Patience / 1000));
 
     public async ValueTask DisposeAsync()
     {
@@ -103,16 +89,10 @@ public sealed class StudioHost : IAsyncLifetime
 
     private async Task StartAsync(int port)
     {
-        var settings = new Dictionary<string, string?>
+        var settings = new Dictionary<string, string?>(HostSettings.In(_folder.FullName, _database.ConnectionString))
         {
-            ["AURA_DATABASE"] = _database.ConnectionString,
-            ["AURA_ROOT"] = _folder.FullName,
-            ["AURA_STATE"] = Path.Combine(_folder.FullName, "state"),
-            ["AURA_WORKFLOWS"] = Repository.Path("workflows"),
-            ["AURA_PROJECTS"] = Repository.Path("real_projects"),
             ["AURA_SCRIPTS"] = Repository.Path("tests", "fixtures", "prds"),
             ["AURA_STUDIO"] = StudioFolder(),
-            ["DIRECTOR_API_KEY"] = Key,
             ["MANAGER_PORT"] = port.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         _host = await AuraHost.StartAsync(AuraOptions.Load(settings.GetValueOrDefault), LogStyle.FileOnly, CancellationToken.None);

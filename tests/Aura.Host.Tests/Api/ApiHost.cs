@@ -12,7 +12,7 @@ namespace Aura.Host.Tests.Api;
 /// <summary>The API on a real Kestrel and a real database; only the engine is replaced by a table that keeps what it was told.</summary>
 public sealed class ApiHost : IAsyncLifetime
 {
-    public const string Key = "a-director-key-for-tests";
+    public const string Key = HostSettings.DirectorKey;
     private readonly TestDatabase _database = new();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-api-");
     private WebServer? _server;

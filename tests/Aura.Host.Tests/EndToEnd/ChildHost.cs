@@ -9,8 +9,8 @@ namespace Aura.Host.Tests.EndToEnd;
 /// <summary>The folders of one organisation; several hosts may share them, as they share the database.</summary>
 internal sealed class Workplace : IAsyncDisposable
 {
-    public const string Key = "a-director-key-for-tests";
-    public const string WorkerKey = "a-workers-key-for-tests";
+    public const string Key = HostSettings.DirectorKey;
+    public const string WorkerKey = HostSettings.WorkerKey;
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-e2e-");
 
     public string Root => _folder.FullName;
@@ -30,13 +30,8 @@ internal sealed class Workplace : IAsyncDisposable
             RedirectStandardError = true,
             WorkingDirectory = Root,
         };
-        info.Environment["AURA_DATABASE"] = database.ConnectionString;
-        info.Environment["AURA_ROOT"] = Root;
-        info.Environment["AURA_STATE"] = Path.Combine(Root, "state");
-        info.Environment["AURA_WORKFLOWS"] = Repository.Path("workflows");
-        info.Environment["AURA_PROJECTS"] = Repository.Path("real_projects");
-        info.Environment["DIRECTOR_API_KEY"] = Key;
-        info.Environment["AURA_WORKER_KEY"] = WorkerKey;
+        foreach (var (name, value) in HostSettings.In(Root, database.ConnectionString))
+            info.Environment[name] = value;
         return info;
     }
 

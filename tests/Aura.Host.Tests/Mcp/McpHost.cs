@@ -22,7 +22,7 @@ internal sealed record JobAtWork(string JobId, Sandbox Sandbox, long Task, strin
 /// <summary>A real host with the role mcp on a real database, with a small project of its own.</summary>
 public sealed class McpHost : IAsyncLifetime
 {
-    public const string Key = "a-director-key-for-tests";
+    public const string Key = HostSettings.DirectorKey;
     public const string Model = "a-model";
     private readonly TestDatabase _database = new();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-mcp-");
@@ -37,14 +37,9 @@ public sealed class McpHost : IAsyncLifetime
     public IServiceProvider Services => _host!.Services;
 
     /// <summary>What a child of this organisation finds in its environment.</summary>
-    public Dictionary<string, string?> Settings => new()
+    public Dictionary<string, string?> Settings => new(HostSettings.In(Folder, _database.ConnectionString))
     {
-        ["AURA_ROOT"] = Folder,
-        ["AURA_STATE"] = Path.Combine(Folder, "state"),
-        ["AURA_DATABASE"] = _database.ConnectionString,
-        ["AURA_WORKFLOWS"] = Repository.Path("workflows"),
         ["AURA_PROJECTS"] = Path.Combine(Folder, "projects"),
-        ["DIRECTOR_API_KEY"] = Key,
         ["MANAGER_PORT"] = "0",
         ["AURA_ROLES"] = "mcp",
         ["MCP_ALLOWED_HOSTS"] = "tools.example",

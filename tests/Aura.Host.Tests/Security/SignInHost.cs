@@ -10,8 +10,8 @@ namespace Aura.Host.Tests.Security;
 /// <summary>A whole host in this process, as <c>aura up</c> starts it with the role manager, on a database of its own.</summary>
 public sealed class SignInHost : IAsyncLifetime
 {
-    public const string Key = "a-director-key-for-tests";
-    public const string WorkerKey = "a-workers-key-for-tests";
+    public const string Key = HostSettings.DirectorKey;
+    public const string WorkerKey = HostSettings.WorkerKey;
     public const string Password = "correct horse battery";
     private readonly TestDatabase _database = new();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("aura-sign-in-");
@@ -40,18 +40,10 @@ public sealed class SignInHost : IAsyncLifetime
     /// <summary>Another host on the same database; with a root, in folders of its own.</summary>
     public Task<AuraHost> StartAsync(string key, string? root = null)
     {
-        root ??= _folder.FullName;
-        var settings = new Dictionary<string, string?>
-        {
-            ["AURA_ROOT"] = root,
-            ["AURA_STATE"] = Path.Combine(root, "state"),
-            ["AURA_WORKFLOWS"] = Repository.Path("workflows"),
-            ["AURA_DATABASE"] = _database.ConnectionString,
-            ["AURA_ROLES"] = "manager",
-            ["MANAGER_PORT"] = "0",
-            ["DIRECTOR_API_KEY"] = key,
-            ["AURA_WORKER_KEY"] = WorkerKey,
-        };
+        var settings = HostSettings.In(root ?? _folder.FullName, _database.ConnectionString);
+        settings["AURA_ROLES"] = "manager";
+        settings["MANAGER_PORT"] = "0";
+        settings["DIRECTOR_API_KEY"] = key;
         return AuraHost.StartAsync(AuraOptions.Load(settings.GetValueOrDefault), LogStyle.FileOnly, Cancel);
     }
 
