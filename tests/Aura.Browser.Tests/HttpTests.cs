@@ -1,5 +1,4 @@
 using System.Net;
-using static Microsoft.Playwright.Assertions;
 
 namespace Aura.Browser.Tests;
 

@@ -10,8 +10,8 @@ namespace Aura.Browser.Tests;
 public sealed class StudioEditor(IPage page) : StudioCanvas(page)
 {
     // Studio's buttons have no names; each is known by its icon.
-    private const string SaveIcon = "M17 3H5c-1.11";
-    private const string PublishIcon = "M19.35 10.04";
+    internal const string SaveIcon = "M17 3H5c-1.11";
+    internal const string PublishIcon = "M19.35 10.04";
     private const string RunIcon = "M8 5v14l11-7z";
 
     /// <summary>The properties of the selected activity, below the canvas.</summary>
@@ -224,7 +224,9 @@ public sealed class StudioEditor(IPage page) : StudioCanvas(page)
 
     private ILocator Port(string node, string port) => Node(node).Locator($"[port=\"{port}\"] .elsa-designer-port-hit-area");
 
-    private ILocator ButtonOf(string icon) => Page.Locator($"#view button:visible:has(path[d^='{icon}'])").First;
+    internal static ILocator ButtonOf(IPage page, string icon) => page.Locator($"#view button:visible:has(path[d^='{icon}'])").First;
+
+    private ILocator ButtonOf(string icon) => ButtonOf(Page, icon);
 
     private async Task PickAsync(string choice)
     {

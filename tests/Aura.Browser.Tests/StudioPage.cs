@@ -57,13 +57,6 @@ public sealed class StudioPage(IPage page, StudioHost host, PageProblems problem
         return page.Url.Split('/')[^2];
     }
 
-    /// <summary>A definition in the editor.</summary>
-    public async Task OpenEditorAsync(string definitionId)
-    {
-        await GoAsync($"/studio/workflows/definitions/{definitionId}/edit");
-        await Editor.ReadyAsync();
-    }
-
     /// <summary>An instance with its journal and its canvas.</summary>
     public async Task OpenInstanceAsync(string instanceId)
     {

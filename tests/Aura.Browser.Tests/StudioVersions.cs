@@ -7,7 +7,6 @@ namespace Aura.Browser.Tests;
 /// <summary>The versions of the definition that is open, its ways out to a file and back, and what the host says against it.</summary>
 public sealed class StudioVersions(IPage page)
 {
-    private const string PublishIcon = "M19.35 10.04";
     private const string MoreIcon = "M7 10l5 5 5-5z";
 
     /// <summary>The versions, the newest first.</summary>
@@ -17,7 +16,7 @@ public sealed class StudioVersions(IPage page)
     public ILocator Messages => page.Locator(".mud-snackbar");
 
     /// <summary>What can be saved: absent where a version is only looked at.</summary>
-    public ILocator SaveButton => page.Locator("#view button:has(path[d^='M17 3H5c-1.11'])");
+    public ILocator SaveButton => page.Locator($"#view button:has(path[d^='{StudioEditor.SaveIcon}'])");
 
     public Task OpenHistoryAsync() => page.GetByRole(AriaRole.Tab, new() { Name = "Version history" }).ClickAsync();
 
@@ -35,7 +34,7 @@ public sealed class StudioVersions(IPage page)
     public async Task<IReadOnlyList<string>> PublishRefusedAsync()
     {
         var answer = await page.RunAndWaitForResponseAsync(
-            () => page.Locator($"#view button:visible:has(path[d^='{PublishIcon}'])").First.ClickAsync(),
+            () => StudioEditor.ButtonOf(page, StudioEditor.PublishIcon).ClickAsync(),
             r => r.Request.Method == "POST" && new Uri(r.Url).AbsolutePath == "/elsa/api/workflow-definitions");
         answer.Status.ShouldBe(400, await answer.TextAsync());
         await Expect(Messages.First).ToBeVisibleAsync();
