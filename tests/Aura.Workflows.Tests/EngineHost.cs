@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Aura.Testing;
 using System.Text.Json;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
@@ -99,28 +99,12 @@ internal sealed class EngineHost : IAsyncDisposable
 
     public Task<WorkflowState> SuspendedAsync(string instanceId) => ReachAsync(instanceId, s => s.SubStatus == WorkflowSubStatus.Suspended);
 
-    public async Task<WorkflowState> ReachAsync(string instanceId, Func<WorkflowState, bool> condition)
-    {
-        var watch = Stopwatch.StartNew();
-        while (true)
-        {
-            var state = JsonSerializer.Deserialize<WorkflowState>(
-                await ScalarAsync<string>("SELECT state::text FROM wf.instances WHERE id = $1", instanceId), WorkflowJson.Options)!;
-            if (condition(state))
-                return state;
-            if (watch.Elapsed > TimeSpan.FromSeconds(30))
-                throw new TimeoutException($"Instance {instanceId} stands at {state.SubStatus}: {JsonSerializer.Serialize(state)}");
-            await Task.Delay(20);
-        }
-    }
+    public Task<WorkflowState> ReachAsync(string instanceId, Func<WorkflowState, bool> condition) => Until.FoundAsync(
+        async () => JsonSerializer.Deserialize<WorkflowState>(
+            await ScalarAsync<string>("SELECT state::text FROM wf.instances WHERE id = $1", instanceId), WorkflowJson.Options)!,
+        condition, state => $"Instance {instanceId} stands at {state.SubStatus}: {JsonSerializer.Serialize(state)}");
 
-    public async Task<T> ScalarAsync<T>(string sql, params object[] values)
-    {
-        await using var command = DataSource.CreateCommand(sql);
-        foreach (var value in values)
-            command.Parameters.Add(new() { Value = value });
-        return (T)(await command.ExecuteScalarAsync())!;
-    }
+    public async Task<T> ScalarAsync<T>(string sql, params object[] values) => (await DataSource.ScalarAsync<T>(sql, values))!;
 
     /// <summary>The texts of the WriteLines of an instance, in the order in which they ran.</summary>
     public async Task<string> LinesAsync(string instanceId) => await ScalarAsync<string>(

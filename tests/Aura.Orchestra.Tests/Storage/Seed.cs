@@ -2,6 +2,7 @@ using Aura.Orchestra.Jobs;
 using Aura.Orchestra.Models;
 using Aura.Orchestra.Prds;
 using Aura.Orchestra.Storage;
+using Aura.Testing;
 using Npgsql;
 
 namespace Aura.Orchestra.Tests.Storage;
@@ -47,9 +48,5 @@ internal static class Seed
     public static async Task<IReadOnlyList<string>> EventTypesAsync(NpgsqlDataSource db, string prd) => await db.ReadAsync(
         "SELECT type FROM aura.job_events WHERE prd_id = $1 ORDER BY xid, id", r => r.GetString(0), [Statement.Text(prd)], Cancel);
 
-    public static async Task<T> ScalarAsync<T>(NpgsqlDataSource db, string sql)
-    {
-        await using var command = db.CreateCommand(sql);
-        return (T)(await command.ExecuteScalarAsync(Cancel))!;
-    }
+    public static async Task<T> ScalarAsync<T>(NpgsqlDataSource db, string sql) => (await Queries.ScalarAsync<T>(db, sql))!;
 }

@@ -141,9 +141,5 @@ public sealed class RefreshTokenStoreTests(TestDatabase database) : IClassFixtur
         return (await _users.FindAsync(name, Cancel))!;
     }
 
-    private async Task ExecuteAsync(string sql)
-    {
-        await using var command = database.DataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync(Cancel);
-    }
+    private Task ExecuteAsync(string sql) => database.ExecuteAsync(sql);
 }

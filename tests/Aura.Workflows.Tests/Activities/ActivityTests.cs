@@ -65,14 +65,7 @@ public abstract class ActivityTests(TestDatabase database) : IClassFixture<TestD
     }
 
     /// <summary>Waits until a count is no longer zero.</summary>
-    private protected static async Task EventuallyAsync(Func<Task<long>> count)
-    {
-        for (var tries = 0; await count() == 0; tries++)
-        {
-            tries.ShouldBeLessThan(1500);
-            await Task.Delay(20);
-        }
-    }
+    private protected static Task EventuallyAsync(Func<Task<long>> count) => Until.TrueAsync(async () => await count() > 0, () => "It stays at none.", 30);
 
     private protected Task<WorkflowState> StateAsync(string id) => Engine.ReachAsync(id, _ => true);
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -83,34 +82,17 @@ internal sealed class HttpHost : IAsyncDisposable
         return id;
     }
 
-    public async Task<WorkflowState> ReachAsync(string definitionId, Func<WorkflowState, bool> condition)
-    {
-        var watch = Stopwatch.StartNew();
-        while (true)
-        {
-            var states = await DataSource.QueryAsync(
-                "SELECT state FROM wf.instances WHERE definition_id = $1", [definitionId], r => r.GetString(0), default);
-            var state = states.Select(s => JsonSerializer.Deserialize<WorkflowState>(s, WorkflowJson.Options)!).FirstOrDefault(condition);
-            if (state is not null)
-                return state;
-            if (watch.Elapsed > TimeSpan.FromSeconds(30))
-                throw new TimeoutException($"No instance of {definitionId} got there: {string.Join('\n', states)}");
-            await Task.Delay(20);
-        }
-    }
+    public async Task<WorkflowState> ReachAsync(string definitionId, Func<WorkflowState, bool> condition) => (await Until.FoundAsync(
+        async () => (await DataSource.ListAsync<string>("SELECT state::text FROM wf.instances WHERE definition_id = $1", definitionId))
+            .Select(s => JsonSerializer.Deserialize<WorkflowState>(s, WorkflowJson.Options)!).ToList(),
+        states => states.Exists(s => condition(s)),
+        states => $"No instance of {definitionId} got there: {JsonSerializer.Serialize(states)}")).First(condition);
 
     public Task<long> CountInstancesAsync(string definitionId) => CountAsync("SELECT count(*) FROM wf.instances WHERE definition_id = $1", definitionId);
 
     public async Task<long> CountAsync(string sql, params object[] values) => (await DataSource.QueryAsync(sql, values, r => r.GetInt64(0), default))[0];
 
-    public static async Task WaitForAsync(Func<Task<bool>> condition)
-    {
-        for (var watch = Stopwatch.StartNew(); !await condition();)
-        {
-            watch.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(30));
-            await Task.Delay(20);
-        }
-    }
+    public static Task WaitForAsync(Func<Task<bool>> condition) => Until.TrueAsync(condition, () => "What the test waits for has not come.", 30);
 }
 
 /// <summary>Whoever sends <c>X-Test-User: name</c> is that user; the name is also the role.</summary>

@@ -217,10 +217,5 @@ public sealed class DurabilityTests(TestDatabase database) : IClassFixture<TestD
 
     private Task<long> EffectsAsync(string label) => _engine.ScalarAsync<long>("SELECT count(*) FROM effects WHERE label = $1", label);
 
-    private static async Task WaitForAsync(Func<bool> condition)
-    {
-        for (var i = 0; i < 1000 && !condition(); i++)
-            await Task.Delay(10);
-        condition().ShouldBeTrue();
-    }
+    private static Task WaitForAsync(Func<bool> condition) => Until.TrueAsync(() => Task.FromResult(condition()), () => "It has not come about.", 30);
 }

@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Aura.Testing;
 using System.Text.Json;
 using Npgsql;
 
@@ -50,14 +50,5 @@ internal static class EngineHostQueries
 
     public static Task WaitForAsync(Func<bool> condition) => WaitForAsync(() => Task.FromResult(condition()));
 
-    public static async Task WaitForAsync(Func<Task<bool>> condition)
-    {
-        var watch = Stopwatch.StartNew();
-        while (!await condition())
-        {
-            if (watch.Elapsed > TimeSpan.FromSeconds(30))
-                throw new TimeoutException("What the test waits for has not come.");
-            await Task.Delay(10);
-        }
-    }
+    public static Task WaitForAsync(Func<Task<bool>> condition) => Until.TrueAsync(condition, () => "What the test waits for has not come.", 30);
 }

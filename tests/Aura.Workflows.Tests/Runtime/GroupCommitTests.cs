@@ -188,11 +188,7 @@ public sealed class GroupCommitTests(TestDatabase database) : IClassFixture<Test
 
     private Task<long> SuspendedAsync() => ScalarAsync($"SELECT count(*) FROM wf.instances WHERE id LIKE '{_label}%' AND sub_status = 'Suspended' AND owner IS NULL");
 
-    private async Task ExecuteAsync(string sql)
-    {
-        await using var command = database.DataSource.CreateCommand(sql);
-        await command.ExecuteNonQueryAsync();
-    }
+    private Task ExecuteAsync(string sql) => database.ExecuteAsync(sql);
 
     private async Task<long> ScalarAsync(string sql)
     {

@@ -129,12 +129,7 @@ public sealed class LeaseOverlapTests(TestDatabase database) : IClassFixture<Tes
 
     private async Task<long> CountAsync(string sql) => (await database.DataSource.QueryAsync(sql, [], r => r.GetInt64(0), Stop)).Single();
 
-    private async Task EventuallyAsync(string countSql)
-    {
-        for (var i = 0; i < 1500 && await CountAsync(countSql) == 0; i++)
-            await Task.Delay(20, Stop);
-        (await CountAsync(countSql)).ShouldBeGreaterThan(0);
-    }
+    private Task EventuallyAsync(string countSql) => Until.TrueAsync(async () => await CountAsync(countSql) > 0, () => $"None yet: {countSql}", 30);
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql)
     {

@@ -92,10 +92,5 @@ public sealed class ScheduleActivitiesTests(TestDatabase database) : IClassFixtu
     private Task PublishAsync(string id, string trigger, string line) => _engine.Definitions.ImportAsync(WorkflowDefinition.Parse(
         $$"""{"definitionId":"{{id}}","name":"{{id}}","isPublished":true,"root":{{Sequence(trigger, Line(line))}}}""", "test"));
 
-    private static async Task EventuallyAsync(Func<Task<bool>> condition)
-    {
-        for (var i = 0; i < 600 && !await condition(); i++)
-            await Task.Delay(50);
-        (await condition()).ShouldBeTrue();
-    }
+    private static Task EventuallyAsync(Func<Task<bool>> condition) => Until.TrueAsync(condition, () => "It has not come about.", 30);
 }
