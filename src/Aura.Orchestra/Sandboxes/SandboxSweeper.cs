@@ -32,9 +32,10 @@ public sealed class SandboxSweeper(
             return SweptSandboxes.Nothing;
         try
         {
-            var jobs = await JobsAsync(cancellationToken);
+            var (all, sessions) = (sandboxes.List(), snapshots.Sessions());
+            var jobs = await JobsAsync(all.Select(s => s.JobId).Concat(sessions.Select(SandboxStore.JobOf)).Distinct(), cancellationToken);
             var removed = 0;
-            foreach (var sandbox in sandboxes.List())
+            foreach (var sandbox in all)
             {
                 if (IsOver(jobs, sandbox) && await sandboxes.RemoveAsync(sandbox.SandboxId, cancellationToken: cancellationToken))
                     removed++;
@@ -42,7 +43,7 @@ public sealed class SandboxSweeper(
 
             var living = sandboxes.List().Select(s => s.SandboxId).ToHashSet(StringComparer.Ordinal);
             var forgotten = 0;
-            foreach (var id in snapshots.Sessions().Where(id => !living.Contains(id) && IsForgettable(jobs, id)))
+            foreach (var id in sessions.Where(id => !living.Contains(id) && IsForgettable(jobs, id)))
                 forgotten += await sandboxes.ForgetAsync(id, cancellationToken) ? 1 : 0;
             return new(removed, forgotten, sandboxes.RemoveLeftovers(), await snapshots.CollectAsync(cancellationToken));
         }
@@ -72,17 +73,17 @@ public sealed class SandboxSweeper(
 
     private static DateTimeOffset Latest(DateTimeOffset one, DateTimeOffset? other) => other > one ? other.Value : one;
 
-    private async Task<IReadOnlyDictionary<string, Known>> JobsAsync(CancellationToken cancellationToken)
+    private async Task<IReadOnlyDictionary<string, Known>> JobsAsync(IEnumerable<string> ids, CancellationToken cancellationToken)
     {
         const string Sql = """
             SELECT coalesce(j.id, a.job_id),
                 CASE WHEN j.id IS NULL THEN a.archived_at WHEN j.status = ANY($1) THEN j.updated_at END, a.retention_until
-            FROM aura.jobs j FULL JOIN (SELECT * FROM aura.archived_jobs WHERE job_id IS NOT NULL) a ON a.job_id = j.id
+            FROM (SELECT * FROM aura.jobs WHERE id = ANY($2)) j FULL JOIN (SELECT * FROM aura.archived_jobs WHERE job_id = ANY($2)) a ON a.job_id = j.id
             """;
         var ended = Enum.GetValues<JobStatus>().Where(s => s.IsTerminal()).Select(s => s.ToName());
         var rows = await dataSource.ReadAsync(
             Sql,
-            r => (Id: r.GetString(0), Job: new Known(r.IsDBNull(1) ? null : r.Time(1), r.IsDBNull(2) ? null : r.Time(2))), [Statement.Texts(ended)],
+            r => (Id: r.GetString(0), Job: new Known(r.IsDBNull(1) ? null : r.Time(1), r.IsDBNull(2) ? null : r.Time(2))), [Statement.Texts(ended), Statement.Texts(ids)],
             cancellationToken);
         return rows.ToDictionary(r => r.Id, r => r.Job, StringComparer.Ordinal);
     }
