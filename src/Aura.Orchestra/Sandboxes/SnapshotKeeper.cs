@@ -15,6 +15,8 @@ public sealed record CollectedSnapshots(int Objects, long Bytes, int Kept);
 /// <summary>Proves the saved states of all sandboxes, and removes contents that none needs any more. Safe while others write.</summary>
 public sealed class SnapshotKeeper(SandboxOptions options, TimeProvider time)
 {
+    private const string Prefix = "session-";
+
     private readonly string _snapshots = Path.GetFullPath(options.SnapshotDirectory);
     private readonly ObjectStore _objects = new(Path.GetFullPath(options.SnapshotDirectory), time);
 
@@ -63,7 +65,7 @@ public sealed class SnapshotKeeper(SandboxOptions options, TimeProvider time)
     public async Task<int> CountAsync(string sandboxId, CancellationToken cancellationToken = default)
     {
         var count = 0;
-        foreach (var (_, path) in Logs().Where(l => l.Session == sandboxId))
+        foreach (var (_, path) in LogsOf(sandboxId))
         {
             try
             {
@@ -82,13 +84,15 @@ public sealed class SnapshotKeeper(SandboxOptions options, TimeProvider time)
     /// <exception cref="InvalidDataException">A log is damaged: what it needs cannot be known, so nothing is removed.</exception>
     public async Task<CollectedSnapshots> CollectAsync(CancellationToken cancellationToken = default)
     {
-        // A first look without the gate finds the candidates; only they are looked at again while nobody can write.
-        var needed = await NeededAsync(cancellationToken);
+        // A first look without the gate finds the candidates; only they, and the logs written since, are looked at again while nobody can write.
+        var needed = new HashSet<string>(StringComparer.Ordinal);
+        var read = new Dictionary<string, long>(StringComparer.Ordinal);
+        await ReadNeededAsync(needed, read, cancellationToken);
         var candidates = _objects.All().Where(o => o.Hash is null || !needed.Contains(o.Hash)).ToList();
         if (candidates.Count == 0)
             return new(0, 0, needed.Count);
         using var alone = await _objects.EnterAloneAsync(cancellationToken);
-        needed = await NeededAsync(cancellationToken);
+        await ReadNeededAsync(needed, read, cancellationToken);
         var (removed, bytes) = (0, 0L);
         foreach (var (hash, file) in candidates.Where(o => o.Hash is null || !needed.Contains(o.Hash)))
         {
@@ -106,49 +110,50 @@ public sealed class SnapshotKeeper(SandboxOptions options, TimeProvider time)
     /// <summary>The sandboxes that have snapshots, with or without a working copy.</summary>
     public IReadOnlyList<string> Sessions() => [.. Logs().Select(l => l.Session).Distinct().Order(StringComparer.Ordinal)];
 
-    /// <summary>Lets go of a sandbox's snapshots and zip exports; the contents stay until they are collected.</summary>
-    internal void Forget(string sandboxId) => SandboxStore.DeleteTree(Path.Combine(_snapshots, $"session-{sandboxId}"));
-
     /// <summary>When a sandbox's log was last written; null when it has none.</summary>
     internal DateTimeOffset? LastChange(string sandboxId) =>
-        Logs().Where(l => l.Session == sandboxId).Select(l => (DateTimeOffset?)new DateTimeOffset(File.GetLastWriteTimeUtc(l.Path))).Max();
+        LogsOf(sandboxId).Select(l => (DateTimeOffset?)new DateTimeOffset(File.GetLastWriteTimeUtc(l.Path))).Max();
 
-    private async Task<HashSet<string>> NeededAsync(CancellationToken cancellationToken)
+    /// <summary>Adds what the logs name.</summary>
+    /// <param name="read">How far each log was read; one that is no longer than that is not read again.</param>
+    private async Task ReadNeededAsync(HashSet<string> needed, Dictionary<string, long> read, CancellationToken cancellationToken)
     {
-        var needed = new HashSet<string>(StringComparer.Ordinal);
         foreach (var (session, path) in Logs())
         {
             try
             {
-                needed.UnionWith(new SnapshotHistory(session, await new SnapshotLog(path).ReadAsync(cancellationToken)).Objects);
+                if (read.TryGetValue(path, out var known) && new FileInfo(path) is { Exists: true } file && file.Length == known)
+                    continue;
+                var (lines, end) = await new SnapshotLog(path).ReadToEndAsync(cancellationToken);
+                needed.UnionWith(new SnapshotHistory(session, lines).Objects);
+                read[path] = end;
             }
             catch (InvalidDataException) when (!File.Exists(path))
             {
                 // Its sandbox went while we looked, and its contents with it.
             }
         }
-
-        return needed;
     }
 
     private IEnumerable<(string Session, string Path)> Logs()
     {
-        const string Prefix = "session-";
         if (!Directory.Exists(_snapshots))
             return [];
         return Directory.EnumerateDirectories(_snapshots, Prefix + "*").SelectMany(LogsIn)
             .OrderBy(l => l.Path, StringComparer.Ordinal).ToList();
+    }
 
-        static IEnumerable<(string Session, string Path)> LogsIn(string folder)
+    private IEnumerable<(string Session, string Path)> LogsOf(string sandboxId) => LogsIn(Path.Combine(_snapshots, Prefix + sandboxId));
+
+    private static IEnumerable<(string Session, string Path)> LogsIn(string folder)
+    {
+        try
         {
-            try
-            {
-                return Directory.GetFiles(folder, "snapshots-*.log").Select(f => (Path.GetFileName(folder)[Prefix.Length..], f));
-            }
-            catch (DirectoryNotFoundException)
-            {
-                return [];
-            }
+            return Directory.GetFiles(folder, "snapshots-*.log").Select(f => (Path.GetFileName(folder)[Prefix.Length..], f));
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return [];
         }
     }
 }

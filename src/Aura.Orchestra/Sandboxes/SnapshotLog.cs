@@ -73,8 +73,6 @@ internal sealed class SnapshotLog(string path)
         UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     };
 
-    public string FilePath => path;
-
     public static async Task CreateAsync(string path, LogHead head, CancellationToken cancellationToken)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
@@ -122,7 +120,13 @@ internal sealed class SnapshotLog(string path)
 
     /// <summary>Every whole line with its hash. A torn last line is left out: its write never happened.</summary>
     /// <exception cref="InvalidDataException">A line before the last one is damaged.</exception>
-    public async Task<IReadOnlyList<(string Hash, LogLine Line)>> ReadAsync(CancellationToken cancellationToken)
+    public async Task<IReadOnlyList<(string Hash, LogLine Line)>> ReadAsync(CancellationToken cancellationToken) =>
+        (await ReadToEndAsync(cancellationToken)).Lines;
+
+    /// <summary>The same, and where the last whole line ends. While the file is just as long, these are its lines: lines are only appended,
+    /// and nothing but the rest of a torn one is ever cut off.</summary>
+    /// <exception cref="InvalidDataException">A line before the last one is damaged.</exception>
+    public async Task<(IReadOnlyList<(string Hash, LogLine Line)> Lines, long End)> ReadToEndAsync(CancellationToken cancellationToken)
     {
         byte[] bytes;
         await using (var file = Open())
@@ -132,7 +136,7 @@ internal sealed class SnapshotLog(string path)
         }
 
         var lines = new List<(string, LogLine)>();
-        var (at, before) = (0, "");
+        var (at, end, before) = (0, 0, "");
         while (bytes.AsSpan(at).IndexOf((byte)'\n') is var length and >= 0)
         {
             var raw = bytes.AsSpan(at, length);
@@ -146,9 +150,10 @@ internal sealed class SnapshotLog(string path)
 
             before = Encoding.ASCII.GetString(raw[..HashLength]);
             lines.Add((before, line));
+            end = at;
         }
 
-        return lines.Count > 0 && lines[0].Item2.Head is not null ? lines : throw Damaged(1);
+        return lines.Count > 0 && lines[0].Item2.Head is not null ? (lines, end) : throw Damaged(1);
     }
 
     private FileStream Open()
@@ -206,9 +211,6 @@ internal sealed class SnapshotLog(string path)
             line.Files ?? said.Files ?? said.Head?.Files ?? 0,
             line is { Snapshot: not null, Changes.Count: > 0 } ? line : null);
     }
-
-    /// <summary>How many files the changes of a line add.</summary>
-    public static int Added(LogLine line) => (line.Changes ?? []).Sum(c => (c.After is null ? 0 : 1) - (c.Before is null ? 0 : 1));
 
     private static ReadOnlySpan<byte> Raw(byte[] bytes, List<int> ends, int line)
     {

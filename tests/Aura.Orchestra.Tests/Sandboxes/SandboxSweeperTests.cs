@@ -148,6 +148,22 @@ public sealed class SandboxSweeperTests(TestDatabase database) : IClassFixture<T
     }
 
     [Fact]
+    public async Task ReadToEndAsync_TornRestOfALine_EndsBeforeIt()
+    {
+        await using var project = await TestProject.CreateAsync(("a.txt", "one\n"));
+        var sandbox = await project.SandboxAsync();
+        await sandbox.WriteFileAsync("a.txt", "two\n", Cancel);
+        var path = Path.Combine(project.Options.SnapshotDirectory, "session-job-1-a1", sandbox.Metadata.SnapshotLog);
+        var whole = await new SnapshotLog(path).ReadToEndAsync(Cancel);
+        whole.End.ShouldBe(new FileInfo(path).Length);
+
+        // What a collector has read is known by where it ends: the next writer puts its line over this.
+        await File.AppendAllTextAsync(path, "torn", Cancel);
+        var torn = await new SnapshotLog(path).ReadToEndAsync(Cancel);
+        (torn.Lines.Count, torn.End).ShouldBe((whole.Lines.Count, whole.End));
+    }
+
+    [Fact]
     public async Task VerifyAsync_MissingAndDamagedObjects_AreNamedAndNothingIsRestoredFromThem()
     {
         await using var project = await TestProject.CreateAsync(("a.txt", "one\n"));
