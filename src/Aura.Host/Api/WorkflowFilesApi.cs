@@ -62,7 +62,8 @@ internal static class WorkflowFilesApi
     }
 
     private static async Task<IResult> ImportAsync(
-        HttpRequest request, bool? publish, bool? force, string? seen, HttpContext http, [FromServices] DefinitionStore store, CancellationToken cancellationToken)
+        HttpRequest request, bool? publish, bool? force, string? seen, HttpContext http, [FromServices] DefinitionStore store,
+        CancellationToken cancellationToken)
     {
         var (definition, problem) = await ReadAsync(request, cancellationToken);
         if (problem is not null)

@@ -14,8 +14,14 @@ internal static class UpCommand
     {
         var port = new Option<string?>("--port") { Description = "The manager's port; 0 takes a free one. Default MANAGER_PORT, 8000." };
         var database = new Option<string?>("--database") { Description = "A connection string; default AURA_DATABASE or POSTGRES_*, else the embedded PostgreSQL." };
-        var roles = new Option<string?>("--roles") { Description = $"What this process does: all, or a list of {string.Join(", ", RoleTable.All.Select(r => r.Name))}." };
-        var backend = new Option<string?>("--backend") { Description = $"Who works on PRDs that do not say: {string.Join(", ", EmployeeBackends.Choices)}. Default scripted, which calls no model." };
+        var roles = new Option<string?>("--roles")
+        {
+            Description = $"What this process does: all, or a list of {string.Join(", ", RoleTable.All.Select(r => r.Name))}.",
+        };
+        var backend = new Option<string?>("--backend")
+        {
+            Description = $"Who works on PRDs that do not say: {string.Join(", ", EmployeeBackends.Choices)}. Default scripted, which calls no model.",
+        };
         var state = new Option<string?>("--state") { Description = "The folder for what Aura makes for itself. Default .aura." };
         var projects = new Option<string?>("--projects") { Description = "The folder with the projects. Default real_projects." };
         var command = new Command("up", """

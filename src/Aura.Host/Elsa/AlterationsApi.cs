@@ -38,7 +38,8 @@ internal static class AlterationsApi
         });
     }
 
-    private static async Task<IResult> SubmitAsync(HttpContext http, ElsaRequest request, InstanceStore instances, InstanceControl control, CancellationToken cancellationToken)
+    private static async Task<IResult> SubmitAsync(
+        HttpContext http, ElsaRequest request, InstanceStore instances, InstanceControl control, CancellationToken cancellationToken)
     {
         var alterations = Alterations(request);
         var filter = request.Object("filter");

@@ -62,20 +62,23 @@ internal static class DefinitionActionsApi
         return Results.Json(new { affectedWorkflows = names.Select(d => d.Name ?? d.DefinitionId) }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> DeleteAsync(string definitionId, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> DeleteAsync(
+        string definitionId, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
         var evenRunning = query.Flag("evenRunning") ?? false;
         return query.Refusal ?? (await store.DeleteAsync(definitionId, evenRunning, Record(http), cancellationToken) ? Results.NoContent() : NoDefinition(definitionId));
     }
 
-    private static async Task<IResult> DeleteVersionAsync(string id, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> DeleteVersionAsync(
+        string id, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
         var evenRunning = query.Flag("evenRunning") ?? false;
         return query.Refusal ?? (await store.DeleteVersionAsync(id, evenRunning, Record(http), cancellationToken) ? Results.NoContent() : DefinitionsApi.NoVersion(id));
     }
 
     /// <summary>Each is published on its own: one that is refused does not keep the others back.</summary>
-    private static async Task<IResult> BulkPublishAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkPublishAsync(
+        HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
     {
         var (ids, problem) = Ids(body, "definitionIds");
         if (ids is null)
@@ -98,7 +101,8 @@ internal static class DefinitionActionsApi
         return Results.Json(new { published, alreadyPublished = already, notFound = missing, updatedConsumers = consumers, refused }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> BulkRetractAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkRetractAsync(
+        HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken)
     {
         var (ids, problem) = Ids(body, "definitionIds");
         if (ids is null)
@@ -120,7 +124,8 @@ internal static class DefinitionActionsApi
     private static Task<IResult> BulkDeleteAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken) =>
         DeleteAllAsync(body, "definitionIds", id => store.DeleteAsync(id, along: Record(http), cancellationToken: cancellationToken));
 
-    private static Task<IResult> BulkDeleteVersionsAsync(HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken) =>
+    private static Task<IResult> BulkDeleteVersionsAsync(
+        HttpContext http, ElsaRequest body, DefinitionStore store, CancellationToken cancellationToken) =>
         DeleteAllAsync(body, "ids", id => store.DeleteVersionAsync(id, along: Record(http), cancellationToken: cancellationToken));
 
     private static async Task<IResult> DeleteAllAsync(ElsaRequest body, string member, Func<string, Task<bool>> delete)

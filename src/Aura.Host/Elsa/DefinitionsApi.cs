@@ -58,7 +58,8 @@ internal static class DefinitionsApi
             new { items = found.Items.Select(d => DefinitionViews.Summary(d, links)), totalCount = found.TotalCount, links = links.OfList() }, ElsaApi.Json);
     }
 
-    private static async Task<IResult> FindAsync(string definitionId, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
+    private static async Task<IResult> FindAsync(
+        string definitionId, HttpContext http, ElsaRequest query, DefinitionStore store, CancellationToken cancellationToken)
     {
         var versions = VersionsOf(query, VersionOptions.Latest);
         if (query.Refusal is { } refusal)
@@ -152,7 +153,9 @@ internal static class DefinitionsApi
     {
         var save = new DraftSave
         {
-            Actor = Actor.Of(http), Source = source, Along = DefinitionActionsApi.Record(http),
+            Actor = Actor.Of(http),
+            Source = source,
+            Along = DefinitionActionsApi.Record(http),
             Act = source == DraftSource.File ? DefinitionAct.Import : DefinitionAct.Save,
         };
         var tag = http.Request.Headers.IfMatch.ToString();

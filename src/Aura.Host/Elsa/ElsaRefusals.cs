@@ -10,7 +10,7 @@ namespace Aura.Host.Elsa;
 /// </summary>
 internal static class ElsaRefusals
 {
-    /// <summary>Turns requests that cannot be read and the engine's refusals into answers, for every endpoint below <see cref="ElsaApi.Prefix"/>.</summary>
+    /// <summary>Answers requests that cannot be read, and what the engine refuses, for every endpoint below <see cref="ElsaApi.Prefix"/>.</summary>
     public static async ValueTask<object?> FilterAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
         var http = context.HttpContext;

@@ -28,7 +28,7 @@ internal sealed class ElsaRequest
     /// <summary>Null while everything could be read; else what to answer.</summary>
     public IResult? Refusal => _errors.Count == 0 ? null : ElsaProblem.Refused(_errors);
 
-    /// <summary>What to answer to a body that cannot be read at all; <see cref="ElsaRefusals"/> does, so that no handler sees such a request.</summary>
+    /// <summary>The answer to a body that cannot be read at all; <see cref="ElsaRefusals"/> gives it, and no handler sees the request.</summary>
     public IResult? Problem { get; private init; }
 
     /// <summary>Makes the request an argument of handlers: the query of what has no body, else the body. No body at all is an empty one.</summary>

@@ -33,7 +33,8 @@ internal static class ExecutionApi
     }
 
     private static async Task ExecuteAsync(
-        string definitionId, HttpContext http, ElsaRequest request, WorkflowExecutor executor, DefinitionStore definitions, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, ElsaRequest request, WorkflowExecutor executor, DefinitionStore definitions,
+        CancellationToken cancellationToken)
     {
         var (start, answer) = await ReadStartAsync(definitionId, "workflow.execute", http, request, definitions, cancellationToken);
         if (start is not null)
@@ -75,7 +76,8 @@ internal static class ExecutionApi
     }
 
     private static async Task<IResult> DispatchAsync(
-        string definitionId, HttpContext http, ElsaRequest request, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, ElsaRequest request, DefinitionStore definitions, WorkflowClient client,
+        CancellationToken cancellationToken)
     {
         var (start, problem) = await ReadStartAsync(definitionId, "workflow.dispatch", http, request, definitions, cancellationToken);
         if (start is null)
@@ -93,7 +95,8 @@ internal static class ExecutionApi
     }
 
     private static async Task<IResult> BulkDispatchAsync(
-        string definitionId, HttpContext http, ElsaRequest request, DefinitionStore definitions, WorkflowClient client, CancellationToken cancellationToken)
+        string definitionId, HttpContext http, ElsaRequest request, DefinitionStore definitions, WorkflowClient client,
+        CancellationToken cancellationToken)
     {
         var (start, problem) = await ReadStartAsync(
             definitionId, "workflow.dispatch", http, request, definitions, cancellationToken, takesInstanceId: false);
@@ -136,7 +139,8 @@ internal static class ExecutionApi
         return Results.Ok();
     }
 
-    private static async Task<IResult> CompleteTaskAsync(string taskId, HttpContext http, ElsaRequest request, WorkflowClient client, CancellationToken cancellationToken)
+    private static async Task<IResult> CompleteTaskAsync(
+        string taskId, HttpContext http, ElsaRequest request, WorkflowClient client, CancellationToken cancellationToken)
     {
         object? result = request.Json("result") is { } given ? WorkflowJson.ToPlain(given) : null;
         var audit = Audit(http, "workflow.complete-task", new { task_id = taskId });
@@ -161,7 +165,8 @@ internal static class ExecutionApi
     }
 
     private static async Task<(StartRequest? Start, IResult? Problem)> ReadStartAsync(
-        string definitionId, string action, HttpContext http, ElsaRequest request, DefinitionStore definitions, CancellationToken cancellationToken, bool takesInstanceId = true)
+        string definitionId, string action, HttpContext http, ElsaRequest request, DefinitionStore definitions,
+        CancellationToken cancellationToken, bool takesInstanceId = true)
     {
         var actor = Actor.Of(http);
         var isGet = HttpMethods.IsGet(http.Request.Method);
@@ -235,7 +240,8 @@ internal static class ExecutionApi
     private static IResult NotActivated(string definitionId) =>
         ElsaProblem.Conflict($"Workflow '{definitionId}' was not started: its activation strategy allows no further instance now.");
 
-    private static NpgsqlBatchCommand Audit(HttpContext http, string action, object details) => AuditLog.Record(Actor.Of(http), action, details: details);
+    private static NpgsqlBatchCommand Audit(HttpContext http, string action, object details) =>
+        AuditLog.Record(Actor.Of(http), action, details: details);
 
     private static IResult Json(object value) => Results.Json(value, ElsaApi.Json);
 

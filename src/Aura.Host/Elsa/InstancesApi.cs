@@ -154,7 +154,8 @@ internal static class InstancesApi
         return Results.Ok();
     }
 
-    private static async Task<IResult> BulkDeleteAsync(HttpContext http, ElsaRequest request, InstanceControl control, CancellationToken cancellationToken)
+    private static async Task<IResult> BulkDeleteAsync(
+        HttpContext http, ElsaRequest request, InstanceControl control, CancellationToken cancellationToken)
     {
         var ids = request.Texts("ids");
         if (request.Refusal is { } refusal)
@@ -165,7 +166,8 @@ internal static class InstancesApi
     }
 
     private static async Task<IResult> BulkCancelAsync(
-        HttpContext http, ElsaRequest request, InstanceStore instances, DefinitionStore definitions, InstanceControl control, CancellationToken cancellationToken)
+        HttpContext http, ElsaRequest request, InstanceStore instances, DefinitionStore definitions, InstanceControl control,
+        CancellationToken cancellationToken)
     {
         var ids = request.Texts("ids");
         var versionId = request.Text("definitionVersionId");

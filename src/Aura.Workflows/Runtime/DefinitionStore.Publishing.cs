@@ -107,7 +107,8 @@ public sealed partial class DefinitionStore
     /// <param name="along">What goes along in the transaction when something changes.</param>
     /// <returns>Definition ids of the consumers that changed; null when nothing is published.</returns>
     public async Task<IReadOnlyList<string>?> UpdateConsumersAsync(
-        string definitionId, string? actor = null, Func<DefinitionChange, NpgsqlBatchCommand>? along = null, CancellationToken cancellationToken = default)
+        string definitionId, string? actor = null, Func<DefinitionChange, NpgsqlBatchCommand>? along = null,
+        CancellationToken cancellationToken = default)
     {
         var consumers = await FindConsumersAsync(definitionId, cancellationToken);
         await using var transaction = await DefinitionTransaction.BeginAsync(dataSource, [definitionId, .. consumers], cancellationToken);
