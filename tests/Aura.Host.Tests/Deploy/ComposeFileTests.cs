@@ -41,7 +41,8 @@ public sealed partial class ComposeFileTests
     [Fact]
     public void WorkerService_WithAKey_IsReadWithoutProblems()
     {
-        var given = EnvironmentOf("worker-ollama", new() { ["AURA_WORKER_KEY"] = WorkerKey, ["OLLAMA_HOST"] = "gpu:11434", ["OLLAMA_CONTEXT_LENGTH"] = "32768" });
+        var given = EnvironmentOf(
+            "worker-ollama", new() { ["AURA_WORKER_KEY"] = WorkerKey, ["OLLAMA_HOST"] = "gpu:11434", ["OLLAMA_CONTEXT_LENGTH"] = "32768" });
 
         var options = Worker(given);
 
@@ -110,9 +111,10 @@ public sealed partial class ComposeFileTests
             env[name] = value;
         return ((YamlMappingNode)Service(service)["environment"]).ToDictionary(
             v => ((YamlScalarNode)v.Key).Value!,
-            v => VariablePattern().Replace(((YamlScalarNode)v.Value).Value!, m => env.GetValueOrDefault(m.Groups["name"].Value) is { Length: > 0 } set
-                ? set
-                : m.Groups["fallback"] is { Success: true } fallback ? fallback.Value : throw new InvalidOperationException($"{m.Value} is not set.")));
+            v => VariablePattern().Replace(((YamlScalarNode)v.Value).Value!, m =>
+                env.GetValueOrDefault(m.Groups["name"].Value) is { Length: > 0 } set ? set
+                : m.Groups["fallback"] is { Success: true } fallback ? fallback.Value
+                : throw new InvalidOperationException($"{m.Value} is not set.")));
     }
 
     /// <summary>The variables of <c>.env.example</c>; those that are commented out are null.</summary>
@@ -129,7 +131,8 @@ public sealed partial class ComposeFileTests
         return yaml.Documents.ShouldHaveSingleItem().RootNode["services"][name];
     }
 
-    [GeneratedRegex(@"(?<!\$)\$\{(?<name>[A-Z_]+)(?:(?::-(?<fallback>[^}]*))|:\?[^}]*)?\}", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
+    [GeneratedRegex(
+        @"(?<!\$)\$\{(?<name>[A-Z_]+)((:-(?<fallback>[^}]*))|:\?[^}]*)?\}", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]
     private static partial Regex VariablePattern();
 
     [GeneratedRegex("^(?<off>#?)(?<name>[A-Z_]+)=(?<value>.*)$", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

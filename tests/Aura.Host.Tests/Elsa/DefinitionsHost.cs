@@ -13,7 +13,9 @@ using Npgsql;
 
 namespace Aura.Host.Tests.Elsa;
 
-/// <summary>Elsa's API with the engine behind it, on a real Kestrel and a real database. Who asks is named as <c>anna:Director</c>, and comes with a token.</summary>
+/// <summary>
+/// Elsa's API with the engine behind it, on a real Kestrel and a real database. Who asks is named as <c>anna:Director</c>, and comes with a token.
+/// </summary>
 public sealed class DefinitionsHost : IAsyncLifetime
 {
     public const string Anna = "anna:Director";

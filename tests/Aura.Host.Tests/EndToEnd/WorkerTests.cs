@@ -188,10 +188,11 @@ public sealed class WorkerTests(TestDatabase database) : IClassFixture<TestDatab
     {
         await using var place = new Workplace();
         // A third of the lease is the time between two heartbeats.
-        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_LEASE_SECONDS", "3")]);
+        await using var host = await ChildHost.StartAsync(place, database, [.. WithoutEmployees, ("AURA_LEASE_SECONDS", "6")]);
         await using var worker = ChildWorker.StartOnce(place, host, "scripted", "loser", ("AURA_SCRIPTS", EndlessScript(place)));
         var id = await host.SubmitAsync(Workplace.Fixture("prds", Honest));
-        await EventAsync(id, "job.tool", () => worker.Output + host.Output);
+        await Until.TrueAsync(
+            () => Task.FromResult(worker.Output.Contains("Claimed job-", StringComparison.Ordinal)), () => worker.Output + host.Output, 60);
 
         await database.ExecuteAsync("DELETE FROM wf.tasks WHERE queue = 'employee:scripted'");
 

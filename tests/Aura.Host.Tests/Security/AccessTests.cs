@@ -66,7 +66,8 @@ public sealed class AccessTests(SignInHost host) : IClassFixture<SignInHost>
     [Fact]
     public void Permissions_EachOfTheTable_StandInTheGuide()
     {
-        var rows = File.ReadLines(Repository.Path("docs", "security.md")).Where(l => l.StartsWith('|')).Select(l => l.Split('|', StringSplitOptions.TrimEntries)[1..^1]).ToList();
+        var rows = File.ReadLines(Repository.Path("docs", "security.md")).Where(l => l.StartsWith('|'))
+            .Select(l => l.Split('|', StringSplitOptions.TrimEntries)[1..^1]).ToList();
         rows[0][1..].ShouldBe(AuraRoles.All);
 
         rows[2..].Select(r => $"{r[0].Split('`')[1]}: {string.Join(' ', AuraRoles.All.Where((_, i) => r[i + 1] == "✓"))}")
