@@ -85,7 +85,8 @@ internal sealed partial class EmployeeServer(McpMetrics metrics, ILogger<Employe
         catch (Exception e) when (e is not OperationCanceledException)
         {
             LogFailed(logger, e, tool, session.Sandbox.Id);
-            result = ToolResult.Refused("internal", $"The call failed inside Aura, not by its arguments. {Again(tool)} If it fails again, go on without it.");
+            result = ToolResult.Refused(
+                "internal", $"The call failed inside Aura, not by its arguments. {Again(tool)} If it fails again, go on without it.");
         }
 
         metrics.Called(ToolCatalog.Find(tool)?.Name ?? "unknown", result.RefusalCode, Stopwatch.GetElapsedTime(started));

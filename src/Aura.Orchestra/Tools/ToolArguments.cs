@@ -41,7 +41,8 @@ internal sealed class ToolArguments
 
         foreach (var name in arguments.Keys.Where(name => !tool.Arguments.Contains(name)))
         {
-            Complain($"There is no argument '{Shown(name)}'. {(tool.Arguments.Count == 0 ? "It takes none." : $"Known: {string.Join(", ", tool.Arguments)}.")}");
+            var known = tool.Arguments.Count == 0 ? "It takes none." : $"Known: {string.Join(", ", tool.Arguments)}.";
+            Complain($"There is no argument '{Shown(name)}'. {known}");
             break;
         }
     }

@@ -53,8 +53,9 @@ public sealed class ToolSession
         var record = new List<NpgsqlBatchCommand>();
         if (ToolCatalog.Find(tool) is not { } definition)
         {
-            return await ToldAsync("unknown", "", ToolResult.Refused(
-                ToolCodes.UnknownTool, $"There is no tool '{Cut(tool)}'. Use one of: {string.Join(", ", ToolCatalog.All.Select(t => t.Name))}."), record, null);
+            var known = string.Join(", ", ToolCatalog.All.Select(t => t.Name));
+            return await ToldAsync(
+                "unknown", "", ToolResult.Refused(ToolCodes.UnknownTool, $"There is no tool '{Cut(tool)}'. Use one of: {known}."), record, null);
         }
 
         var given = new ToolArguments(definition, arguments);
