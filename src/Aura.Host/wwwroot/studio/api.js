@@ -25,6 +25,7 @@ export function guardApi({ session, connection, onAnswer, onWriting, onSaveGiven
   const plainFetch = window.fetch.bind(window);
   const lastAnswers = new LastAnswers();
   let writing = 0;
+  let lastSave = Promise.resolve();
 
   window.fetch = (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input, document.baseURI);
@@ -40,9 +41,16 @@ export function guardApi({ session, connection, onAnswer, onWriting, onSaveGiven
     const isWrite = question === null;
     const giveUp = new AbortController();
     const timer = setTimeout(() => (isSave || lastAnswers.has(question)) && giveUp.abort(), longestWaitMs);
+    const saveBefore = lastSave;
+    let saveIsOver = () => {};
+    if (isSave)
+      lastSave = new Promise((resolve) => { saveIsOver = resolve; });
     if (isWrite)
       onWriting(++writing);
     try {
+      // Studio makes the next save before the last one is answered. After a wait the older one must not arrive behind the newer.
+      if (isSave)
+        await saveBefore;
       const answer = await untilAnswered(request, AbortSignal.any([request.signal, giveUp.signal]));
       onAnswer(request, answer);
       if (answer.ok && !isWrite)
@@ -64,6 +72,7 @@ export function guardApi({ session, connection, onAnswer, onWriting, onSaveGiven
       return notStarted();
     } finally {
       clearTimeout(timer);
+      saveIsOver();
       if (isWrite)
         onWriting(--writing);
     }
