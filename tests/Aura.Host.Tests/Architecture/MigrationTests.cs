@@ -23,6 +23,7 @@ public sealed partial class MigrationTests
         ["wf/0011_index_searches.sql"] = "1448d5eb90919f8aa64fcd3814b555ec297d82cd98ebe472ae3252b901c916eb",
         ["wf/0012_lease_tasks_outside.sql"] = "4b8898087a152e3a0903836aba91d6676ed2220f21550c2553949b8fba3a0b8d",
         ["wf/0013_shorten_hash_index.sql"] = "7265eac561a5064e04bc427c9fa2d64937c4aa3492a99008441b7dda12ced855",
+        ["wf/0013_shorten_hash_index.sql"] = "7265eac561a5064e04bc427c9fa2d64937c4aa3492a99008441b7dda12ced855",
         ["aura/0001_create_organisation.sql"] = "792f0556dda6ec3afef1142bc5c545421a609cbdcdf8c2bffaee302cf880c007",
         ["aura/0002_create_users.sql"] = "3df9888426975989568a63e230dd0db0effc10e7bb9495dbf98a6e02296fdc72",
         ["aura/0003_open_mcp_sessions.sql"] = "c69251380771623382122a146ffb8d2186c69c80ab22a645e3456dad0f14d2e2",
