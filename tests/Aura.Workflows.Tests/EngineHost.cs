@@ -1,5 +1,5 @@
-using Aura.Testing;
 using System.Text.Json;
+using Aura.Testing;
 using Aura.Workflows.Definitions;
 using Aura.Workflows.Runtime;
 using Microsoft.Extensions.DependencyInjection;

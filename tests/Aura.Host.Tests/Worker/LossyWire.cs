@@ -62,7 +62,7 @@ internal sealed class LossyWire : IAsyncDisposable
     private async Task PassAsync(HttpContext http, Loss loss, string path)
     {
         _requests.Enqueue(http.Request.Path);
-        var isLost = http.Request.Path.StartsWithSegments(path) && Interlocked.Decrement(ref _left) >= 0;
+        var isLost = http.Request.Path.StartsWithSegments(path, StringComparison.Ordinal) && Interlocked.Decrement(ref _left) >= 0;
         if (isLost && loss is (Loss.TurnedAway or Loss.Dropped))
         {
             http.Response.StatusCode = loss == Loss.Dropped ? StatusCodes.Status502BadGateway : StatusCodes.Status429TooManyRequests;

@@ -1,5 +1,5 @@
-using Aura.Testing;
 using System.Text.Json;
+using Aura.Testing;
 using Npgsql;
 
 namespace Aura.Workflows.Tests.Runtime;
