@@ -43,7 +43,12 @@ public sealed class CommandLineTests(TestDatabase database) : IClassFixture<Test
     public async Task Demo_Interrupted_StopsEverythingAndExits130()
     {
         await using var place = new Workplace();
-        using var process = Process.Start(place.Command(database, "demo", "--yes", "--json"))!;
+        // What a shell starts in the background ignores the interrupt, tests and all that they start included.
+        var command = place.Command(database, "demo", "--yes", "--json");
+        command.ArgumentList.Insert(0, command.FileName);
+        command.ArgumentList.Insert(0, "--default-signal=INT");
+        command.FileName = "env";
+        using var process = Process.Start(command)!;
         string? line;
         while ((line = await process.StandardOutput.ReadLineAsync()) is not null && !line.Contains("job.validating", StringComparison.Ordinal))
             line.ShouldStartWith("{");
