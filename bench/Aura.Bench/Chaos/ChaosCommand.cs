@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
@@ -14,23 +15,48 @@ namespace Aura.Bench.Chaos;
 /// <param name="Strikes">How many things must go wrong at least, also where that takes longer, up to four times as long.</param>
 /// <param name="Lease">Of hosts and tasks.</param>
 /// <param name="Patience">How long after that everything may take to come to rest.</param>
-internal sealed record ChaosOptions(double Seconds, int Hosts, int Instances, int Seed, int Strikes, TimeSpan Lease, TimeSpan Patience, bool Json)
-{
-    public static ChaosOptions Parse(IReadOnlyList<string> args) => new(
-        Arguments.Number(args, "--seconds", 60), (int)Arguments.Number(args, "--hosts", 3), (int)Arguments.Number(args, "--instances", 2000),
-        (int)Arguments.Number(args, "--seed", Random.Shared.Next(1, 100_000)), (int)Arguments.Number(args, "--strikes", 0),
-        TimeSpan.FromSeconds(Arguments.Number(args, "--lease", 2)),
-        TimeSpan.FromSeconds(Arguments.Number(args, "--patience", 120)), args.Contains("--json"));
-}
+internal sealed record ChaosOptions(double Seconds, int Hosts, int Instances, int Seed, int Strikes, TimeSpan Lease, TimeSpan Patience, bool Json);
 
 /// <summary>The verb <c>chaos</c>: thousands of workflows while everything breaks, then a look whether anything went wrong.</summary>
 internal sealed class ChaosCommand(ChaosOptions options, BenchServer server, TextWriter progress)
 {
     private readonly Stopwatch _watch = Stopwatch.StartNew();
 
-    public static async Task<int> RunAsync(IReadOnlyList<string> args)
+    public static Task<int> RunAsync(string[] args)
     {
-        var options = ChaosOptions.Parse(args);
+        var seconds = Number("--seconds", 60.0, 0.1, "How long things go wrong.");
+        var hosts = Number("--hosts", 3, 1, "Host processes at a time.");
+        var instances = Number("--instances", 2000, 1, "Workflows.");
+        var seed = Number("--seed", 0, 0, "Of all that is random; 0 takes another each time.");
+        var strikes = Number("--strikes", 0, 0, "How many things must go wrong at least, also where that takes up to four times as long.");
+        var lease = Number("--lease", 2.0, 0.5, "Seconds of hosts' and tasks' leases.");
+        var patience = Number("--patience", 120.0, 1, "Seconds that everything may take after that to come to rest.");
+        var json = new Option<bool>("--json") { Description = "The result as one JSON object." };
+        var command = new RootCommand("Runs workflows on several hosts while everything breaks, then checks what must hold.")
+        {
+            seconds, hosts, instances, seed, strikes, lease, patience, json,
+        };
+        command.SetAction((parsed, _) => RunAsync(new ChaosOptions(
+            parsed.GetValue(seconds), parsed.GetValue(hosts), parsed.GetValue(instances),
+            parsed.GetValue(seed) is > 0 and var given ? given : Random.Shared.Next(1, 100_000), parsed.GetValue(strikes),
+            TimeSpan.FromSeconds(parsed.GetValue(lease)), TimeSpan.FromSeconds(parsed.GetValue(patience)), parsed.GetValue(json))));
+        return command.Parse(args).InvokeAsync();
+
+        static Option<T> Number<T>(string name, T fallback, double least, string description)
+        {
+            var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => fallback };
+            option.Validators.Add(result =>
+            {
+                // What is no number at all is told by the parser.
+                if (result.Tokens is [var token, ..] && double.TryParse(token.Value, CultureInfo.InvariantCulture, out var number) && !(number >= least))
+                    result.AddError(string.Create(CultureInfo.InvariantCulture, $"{name} takes a number from {least} on."));
+            });
+            return option;
+        }
+    }
+
+    private static async Task<int> RunAsync(ChaosOptions options)
+    {
         var state = Environment.GetEnvironmentVariable("AURA_STATE") ?? Path.Combine(Directory.GetCurrentDirectory(), ".aura");
         await using var server = await BenchServer.StartAsync(state, "chaos");
         return await new ChaosCommand(options, server, options.Json ? Console.Error : Console.Out).RunAsync(Path.Combine(state, "chaos", "logs"));
