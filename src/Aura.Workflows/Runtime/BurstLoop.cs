@@ -79,8 +79,7 @@ internal sealed partial class BurstLoop(
     private readonly ConcurrentDictionary<(string Id, long Fence), Task> _inFlight = new();
     private readonly CancellationTokenSource _abandon = new();
     private readonly KeyedConnection _connection = new(dataSource, options.Value.HostLease);
-    private DateTime _floor;
-    private long? _floorAsOf;
+    private (DateTime Time, long AsOf)? _floor;
     private volatile bool _stopping;
     private volatile bool _suspectsLeases;
 
@@ -180,18 +179,18 @@ internal sealed partial class BurstLoop(
         var instances = new List<ClaimedInstance>();
         var messages = new List<Message>();
         var connection = await _connection.OpenAsync(cancellationToken);
-        if (_floorAsOf is not { } asOf || Stopwatch.GetElapsedTime(asOf) > FloorAge)
+        if (_floor is not { } floor || Stopwatch.GetElapsedTime(floor.AsOf) > FloorAge)
         {
-            _floorAsOf = Stopwatch.GetTimestamp();
-            await using var floor = new NpgsqlCommand(FloorSql, connection);
-            await floor.PrepareAsync(cancellationToken);
-            _floor = (DateTime)(await floor.ExecuteScalarAsync(cancellationToken))!;
+            var asOf = Stopwatch.GetTimestamp();
+            await using var look = new NpgsqlCommand(FloorSql, connection);
+            await look.PrepareAsync(cancellationToken);
+            _floor = floor = ((DateTime)(await look.ExecuteScalarAsync(cancellationToken))!, asOf);
         }
 
         await using var command = new NpgsqlCommand(ClaimSql, connection);
         command.Parameters.Add(new() { Value = host.Id });
         command.Parameters.Add(new() { Value = count });
-        command.Parameters.Add(new() { Value = _floor });
+        command.Parameters.Add(new() { Value = floor.Time });
         await command.PrepareAsync(cancellationToken);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
