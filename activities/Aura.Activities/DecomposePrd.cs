@@ -78,17 +78,20 @@ public sealed class DecomposePrd : CodeActivity
     {
         var backends = context.GetRequiredService<EmployeeBackends>();
         var backend = context.BackendOf(prd);
-        var status = await backends.CheckAsync(backend, context.CancellationToken);
-        if (backend == EmployeeBackends.Any
-            && (await backends.CheckAllAsync(context.CancellationToken)).FirstOrDefault(s => s is { IsAvailable: true, Name: not (ScriptedEmployee.BackendName or EmployeeBackends.Cli) }) is { } able)
-            (backend, status) = (able.Name, able);
-        if (backend is ScriptedEmployee.BackendName or EmployeeBackends.Cli or EmployeeBackends.Any || !status.IsAvailable)
-            return new PlanOutcome.PlanRefused([$"The PRD has no tasks of its own, and the backend '{backend}' cannot plan: {status.Detail} Write 'tasks' into the PRD."]);
+        var looked = backend == EmployeeBackends.Any
+            ? await backends.CheckAllAsync(context.CancellationToken)
+            : [await backends.CheckAsync(backend, context.CancellationToken)];
+        if (looked.FirstOrDefault(s => s is { IsAvailable: true, Name: not (ScriptedEmployee.BackendName or EmployeeBackends.Cli) }) is not { } able)
+        {
+            var why = string.Join(' ', looked.Select(s => looked.Count == 1 ? s.Detail : $"{s.Name}: {s.Detail}"));
+            return new PlanOutcome.PlanRefused([$"The PRD has no tasks of its own, and the backend '{backend}' cannot plan: {why} Write 'tasks' into the PRD."]);
+        }
+
         var planned = await context.GetRequiredService<Planner>().PlanAsync(
             new()
             {
-                Backend = backend,
-                Model = status.Models[0],
+                Backend = able.Name,
+                Model = able.Models[0],
                 PrdId = prd.Id,
                 Title = prd.Title,
                 Description = prd.Description,
